@@ -1,0 +1,140 @@
+/**
+ * The command line: flags and environment variables, turned into what to do.
+ *
+ * Node's own `parseArgs` reads the flags: the command line kit of Effect has flags of its own (`--log-level`,
+ * `--wizard`, `--completions`) that would stand between ours, and ends every error alike.
+ */
+import * as Either from "effect/Either"
+import { parseArgs } from "node:util"
+import { explain, type Option, readVariable, single } from "./config/Option.js"
+import * as Value from "./config/Value.js"
+import { contradiction, options as serverOptions, type ServerSettings } from "./ServerConfig.js"
+import * as Logging from "./telemetry/Logging.js"
+
+const programOptions = {
+  logFormat: single(
+    {
+      flag: "log-format",
+      defaultText: "pretty on a terminal, else json",
+      help: "How a log line is written."
+    },
+    Value.oneOf("pretty", "logfmt", "json"),
+    undefined
+  ),
+  logLevel: single(
+    { flag: "log-level", defaultText: "info", help: "The least important log lines to write." },
+    Value.oneOf(...(Object.keys(Logging.levels) as Array<Logging.Level>)),
+    "info"
+  )
+}
+
+const allOptions = { ...serverOptions, ...programOptions }
+
+/** What the program was told to do. */
+export type Command =
+  | { readonly _tag: "Help" }
+  | { readonly _tag: "Version" }
+  | { readonly _tag: "Invalid"; readonly problems: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Serve"
+      readonly settings: ServerSettings
+      readonly logFormat: Logging.Format | undefined
+      readonly logLevel: Logging.Level
+    }
+
+type Settings = { readonly [K in keyof typeof allOptions]: (typeof allOptions)[K] extends Option<infer A> ? A : never }
+
+const flags = Object.fromEntries(
+  Object.values(allOptions).map(({ flag }) => [flag, { type: "string", multiple: true } as const])
+)
+
+/** Reads the arguments, without the program's own name, and the environment. */
+export const parse = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string | undefined>>): Command => {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: { ...flags, help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
+    strict: false,
+    allowPositionals: true,
+    tokens: true
+  })
+  const problems: Array<string> = []
+  const given = new Map<string, Array<string>>()
+  for (const token of tokens) {
+    if (token.kind === "positional") problems.push(`unexpected argument ${JSON.stringify(token.value)}: see --help`)
+    if (token.kind !== "option") continue
+    const { name, rawName, value } = token
+    if (name === "help" && value === undefined) return { _tag: "Help" }
+    if (name === "version" && value === undefined) return { _tag: "Version" }
+    if (name === "help" || name === "version") problems.push(`${rawName} takes no value`)
+    else if (!Object.hasOwn(flags, name)) problems.push(`unknown option ${rawName}: see --help`)
+    else given.set(name, [...(given.get(name) ?? []), value ?? ""])
+  }
+
+  const read = <A>(option: Option<A>): A => {
+    const texts = given.get(option.flag)
+    if (texts !== undefined) {
+      return Either.getOrElse(option.read(texts), (error) => {
+        problems.push(`--${option.flag} ${explain(error)}`)
+        return option.default
+      })
+    }
+    for (const name of option.env) {
+      const value = readVariable(option, environment[name] ?? "")
+      if (value === undefined) continue
+      return Either.getOrElse(value, (error) => {
+        problems.push(`${name} ${explain(error)}`)
+        return option.default
+      })
+    }
+    return option.default
+  }
+  const all = Object.fromEntries(
+    Object.entries(allOptions).map(([name, option]) => [name, read<unknown>(option)])
+  ) as Settings
+  const { logFormat, logLevel, ...settings } = all
+  const problem = contradiction(settings)
+  if (problem !== undefined) problems.push(problem)
+  return problems.length > 0 ? { _tag: "Invalid", problems } : { _tag: "Serve", settings, logFormat, logLevel }
+}
+
+const WIDTH = 80
+
+const wrap = (text: string, indent: string): string => {
+  const lines: Array<string> = []
+  let line = indent
+  for (const word of text.split(" ")) {
+    if (line.length + word.length > WIDTH && line !== indent) {
+      lines.push(line.trimEnd())
+      line = indent
+    }
+    line += `${word} `
+  }
+  return [...lines, line.trimEnd()].join("\n")
+}
+
+const describe = ({ defaultText, env, flag, help, isRepeatable, placeholder }: Option<unknown>): string =>
+  [
+    `  --${flag} ${placeholder}${isRepeatable ? "   (repeatable)" : ""}`,
+    wrap(help, "      "),
+    wrap(`Default: ${defaultText}. Environment: ${env.join(", else ")}${isRepeatable ? " (comma separated)" : ""}.`, "      ")
+  ].join("\n")
+
+/** The help, in the order in which a person reads it. */
+export const help = (): string => `answerback: a WebSocket echo server that always has the last word
+
+Usage: answerback [options]
+
+Every option is a flag and an environment variable; the flag wins. Durations are
+written as 500ms, 30s, 2m or "30 seconds", sizes as bytes, 64KiB or 1MiB.
+
+Options:
+${Object.values(allOptions).map(describe).join("\n")}
+  -h, --help
+      Show this help.
+  -v, --version
+      Show the version.
+
+Signals: SIGTERM and SIGINT drain the connections and end the program with exit
+code 0; a second one ends it at once. Exit code 1: it could not start; 2: an
+option can't be read.
+`

@@ -1,0 +1,173 @@
+/**
+ * A WebSocket server as a Layer: the program's handler, our lifecycle.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import type * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { IncomingMessage } from "node:http"
+import type { Handler } from "./connection/Connection.js"
+import { acceptor } from "./connection/WsSocket.js"
+import { WsTransport } from "./connection/WsTransport.js"
+import * as Listener from "./http/Listener.js"
+import * as Respond from "./http/Respond.js"
+import * as Routes from "./http/Routes.js"
+import type { StartError } from "./http/StartError.js"
+import * as Handshake from "./protocol/Handshake.js"
+import { StopReason } from "./protocol/StopReason.js"
+import * as Connections from "./registry/Connections.js"
+import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
+
+/** Outbound bytes buffered on a connection before its reading pauses. */
+const HIGH_WATER_MARK = 64 * 1024
+
+/** Where a server listens. */
+export interface ServerAddress {
+  /** The address, as the system has bound it. */
+  readonly host: string
+  readonly port: number
+  /** What a person opens. */
+  readonly url: string
+  /** What a client connects to. */
+  readonly webSocketUrl: string
+}
+
+/** A server that listens; its scope closing is its shutdown. */
+export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<WebSocketServer, ServerAddress>() {}
+
+const addressOf = (bound: Listener.Listener["address"], config: ServerSettings): ServerAddress => {
+  const isAny = bound.host === "::" || bound.host === "0.0.0.0"
+  const host = isAny ? "localhost" : bound.host.includes(":") ? `[${bound.host}]` : bound.host
+  const secure = config.tlsCert === undefined ? "" : "s"
+  return {
+    ...bound,
+    url: `http${secure}://${host}:${bound.port}/`,
+    webSocketUrl: `ws${secure}://${host}:${bound.port}${config.path}`
+  }
+}
+
+/**
+ * Starts a server whose connections have this handler. When the scope closes the server shuts down: it turns not
+ * ready, goes on for `drainDelay`, stops listening, stops every connection with `ServerShutdown`, and is gone when
+ * all have ended, at the latest after `drainTimeout`.
+ */
+export const make = <E, R>(
+  handler: Handler<E, R>
+): Effect.Effect<
+  Context.Context<WebSocketServer | Connections.Connections>,
+  StartError,
+  ServerConfig | Scope.Scope | Exclude<R, Scope.Scope>
+> =>
+  Effect.gen(function* () {
+    const config = yield* ServerConfig
+    const registry = yield* Connections.make({ handler, closeTimeout: config.closeTimeout })
+    const policy: Handshake.Policy = {
+      scheme: config.tlsCert === undefined ? "http" : "https",
+      origins: config.origins,
+      subprotocols: config.subprotocols
+    }
+    const { accept } = acceptor({
+      maxPayload: config.maxPayload,
+      compression: config.compression,
+      closeTimeout: Duration.toMillis(config.closeTimeout)
+    })
+    let isDraining = false
+    let isClosing = false
+    const onRequest = yield* NodeHttpServer.makeHandler(
+      Routes.make({ endpoint: config.path, isDraining: () => isDraining })
+    )
+
+    const decide = (request: IncomingMessage): Handshake.Decision =>
+      isClosing
+        ? Handshake.draining
+        : Handshake.decide(
+            { method: request.method ?? "", httpVersion: request.httpVersion, headers: request.headers },
+            policy
+          )
+
+    const onUpgrade: Listener.ListenerHandlers["onUpgrade"] = (request, socket, head, response) => {
+      const path = Routes.pathOf(request.url ?? "")
+      // To go on in HTTP is the right answer to an Upgrade that is not wanted (RFC 9110 section 7.8).
+      if (path !== config.path) return onRequest(request, response())
+      const decision = decide(request)
+      if (decision._tag === "Refusal") return Respond.send(response(), decision)
+      const { subprotocol } = decision
+      accept(request, socket, head, {
+        subprotocol,
+        onOpen: (ws) => registry.accept(new WsTransport(ws, socket, HIGH_WATER_MARK), { path, subprotocol }),
+        onRefused: (message) =>
+          Respond.send(response(), Handshake.refusal(400, "InvalidExtensions", message))
+      })
+    }
+
+    const listener = yield* Effect.acquireRelease(
+      Listener.make(
+        {
+          host: config.host,
+          port: config.port,
+          tls:
+            config.tlsCert === undefined || config.tlsKey === undefined
+              ? undefined
+              : { cert: config.tlsCert, key: config.tlsKey }
+        },
+        { onRequest, onUpgrade }
+      ),
+      (listener) => listener.close
+    )
+
+    const now = Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        isDraining = true
+        const timeout = Duration.toMillis(config.drainTimeout)
+        const deadline = (yield* now) + timeout
+        yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
+        isClosing = true
+        yield* listener.stopListening
+        yield* registry.drain({
+          reason: StopReason.ServerShutdown({ code: config.shutdownCode }),
+          spread: config.drainSpread,
+          deadline
+        })
+      })
+    )
+
+    const address = addressOf(listener.address, config)
+    yield* Effect.annotateLogs(Effect.logInfo("listening"), {
+      url: address.url,
+      websocket: address.webSocketUrl
+    })
+    return Context.merge(
+      Context.make(WebSocketServer, address),
+      Context.make(Connections.Connections, registry.connections)
+    )
+  })
+
+/** What the layers of a server provide. */
+export type Provided = WebSocketServer | Connections.Connections
+
+/** A server with a handler of the program's own, and settings that it wrote. */
+export const layer = <E, R>(
+  handler: Handler<E, R>,
+  options?: ServerOptions
+): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
+  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layer(options))) as Layer.Layer<
+    Provided,
+    StartError | ConfigError.ConfigError,
+    Exclude<R, Scope.Scope>
+  >
+
+/** A server with a handler of the program's own, and settings from a `Config`, by default from `ANSWERBACK_*`. */
+export const layerConfig = <E, R>(
+  handler: Handler<E, R>,
+  config?: Config.Config<ServerSettings>
+): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
+  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layerConfig(config))) as Layer.Layer<
+    Provided,
+    StartError | ConfigError.ConfigError,
+    Exclude<R, Scope.Scope>
+  >

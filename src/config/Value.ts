@@ -1,0 +1,123 @@
+/**
+ * How the values of options are written: by a person, as text.
+ */
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as CloseCode from "../protocol/CloseCode.js"
+import { isSubprotocol } from "../protocol/Handshake.js"
+import * as Origin from "../protocol/Origin.js"
+
+/** One kind of value. */
+export interface Value<A> {
+  /** Stands for the value in the help. */
+  readonly placeholder: string
+  /** Says what is accepted, to follow "accepted is". */
+  readonly accepts: string
+  /** Reads a text; `undefined` if it can't be read. */
+  readonly read: (text: string) => A | undefined
+}
+
+const integer = (text: string): number | undefined => (/^\d{1,15}$/.test(text) ? Number(text) : undefined)
+
+/** Text that may not be empty. */
+export const text = (placeholder: string, accepts: string): Value<string> => ({
+  placeholder,
+  accepts,
+  read: (value) => (value.trim() === "" ? undefined : value)
+})
+
+/** A TCP port to listen on. */
+export const port: Value<number> = {
+  placeholder: "PORT",
+  accepts: "a number from 0 to 65535 (0 picks a free port)",
+  read: (value) => {
+    const number = integer(value)
+    return number !== undefined && number <= 65_535 ? number : undefined
+  }
+}
+
+const shortUnits: Readonly<Record<string, Duration.Unit>> = {
+  ms: "millis",
+  s: "seconds",
+  m: "minutes",
+  h: "hours",
+  d: "days"
+}
+
+/** A duration, short (`30s`) or as Effect's `Duration` reads it (`"30 seconds"`). */
+export const duration: Value<Duration.Duration> = {
+  placeholder: "DURATION",
+  accepts: 'a duration such as 500ms, 30s, 2m, or "30 seconds"',
+  read: (value) => {
+    const short = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value)
+    const unit = short === null ? undefined : shortUnits[short[2] ?? ""]
+    const long = unit === undefined ? value : `${short?.[1]} ${unit}`
+    if (!/^\d+(?:\.\d+)? [a-z]+$/.test(long)) return undefined
+    return Either.getOrUndefined(Either.try(() => Duration.decode(long as Duration.DurationInput)))
+  }
+}
+
+const sizeUnits: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2 }
+
+/** A size in bytes, or with a unit. */
+export const size = (min: number, max: number, written: string): Value<number> => ({
+  placeholder: "SIZE",
+  accepts: `a size of ${written}, in bytes or with a unit: 65536, 64KiB, 1MiB`,
+  read: (value) => {
+    const match = /^(\d{1,15})(KiB|MiB|)$/.exec(value)
+    const bytes = Number(match?.[1]) * (sizeUnits[match?.[2] ?? ""] ?? Number.NaN)
+    return bytes >= min && bytes <= max ? bytes : undefined
+  }
+})
+
+/** A close code that may be sent. */
+export const closeCode: Value<number> = {
+  placeholder: "CODE",
+  accepts: `a close code that may be sent: ${CloseCode.SENDABLE}`,
+  read: (value) => {
+    const code = integer(value)
+    return code !== undefined && CloseCode.isSendable(code) ? code : undefined
+  }
+}
+
+/** `on` or `off`. */
+export const toggle: Value<boolean> = {
+  placeholder: "on|off",
+  accepts: "on or off",
+  read: (value) => (value === "on" ? true : value === "off" ? false : undefined)
+}
+
+/** One of a few words. */
+export const oneOf = <const A extends string>(...words: ReadonlyArray<A>): Value<A> => ({
+  placeholder: words.join("|"),
+  accepts: `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+  read: (value) => words.find((word) => word === value)
+})
+
+/** Paths that the server answers itself. */
+const reserved: ReadonlyArray<string> = ["/livez", "/readyz"]
+
+/** The path of a URL, as a client's URL parser would write it. */
+export const path: Value<string> = {
+  placeholder: "PATH",
+  accepts: `a path that starts with "/", without "?" or "#", and is none of ${reserved.join(", ")}`,
+  read: (value) => {
+    if (!/^\/(?!\/)[^?#\\]*$/.test(value) || !URL.canParse(value, "http://localhost")) return undefined
+    const { pathname } = new URL(value, "http://localhost")
+    return reserved.includes(pathname) ? undefined : pathname
+  }
+}
+
+/** An origin, or a pattern for origins. */
+export const origin: Value<Origin.Pattern> = {
+  placeholder: "ORIGIN",
+  accepts: "* (any), an origin such as https://example.com, or https://*.example.com for its subdomains",
+  read: Origin.parsePattern
+}
+
+/** The name of a subprotocol. */
+export const subprotocol: Value<string> = {
+  placeholder: "NAME",
+  accepts: "the name of a subprotocol: letters, digits and !#$%&'*+-.^_`|~",
+  read: (value) => (isSubprotocol(value) ? value : undefined)
+}

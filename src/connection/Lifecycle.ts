@@ -1,0 +1,174 @@
+/**
+ * The life of a connection: a scoped fiber runs the handler, the stop signal ends it, and the scope's finalizer has
+ * the last word on the wire.
+ */
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as CloseCode from "../protocol/CloseCode.js"
+import { farewell, StopReason } from "../protocol/StopReason.js"
+import type { ConnectionOptions, Handler } from "./Connection.js"
+import { Connection, ConnectionClosed } from "./Connection.js"
+import type { Transport } from "./Transport.js"
+
+/** What the life of a connection is given. */
+export interface LifecycleOptions extends Omit<ConnectionOptions, "stop"> {
+  /** How long a handler may go on with what was read before the stop, and then the peer with its Close frame. */
+  readonly closeTimeout: Duration.Duration
+  /** Runs a fiber in the scope of the server. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+  /** Called once, when the connection begins to end. */
+  readonly onStopping: (connection: Connection, reason: StopReason) => void
+  /** Run once, before the last word is said. */
+  readonly onFarewell: (connection: Connection, reason: StopReason) => Effect.Effect<void>
+  /** Run once, when the TCP connection is gone. */
+  readonly onClosed: (connection: Connection, reason: StopReason) => Effect.Effect<void>
+}
+
+/** How a handler ends that was stopped: interrupted, or by finding that it is too late to send. */
+const isExpected = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.isInterruptedOnly(cause) ||
+  Option.exists(Cause.failureOption(cause), (error) => error instanceof ConnectionClosed)
+
+/** The life of one connection. */
+export class Lifecycle {
+  readonly connection: Connection
+  readonly #transport: Transport
+  readonly #options: LifecycleOptions
+  #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  #watchdog: Fiber.RuntimeFiber<void> | undefined = undefined
+  #isLeaving = false
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options
+    this.#transport = options.transport
+    this.connection = new Connection({ ...options, stop: (reason) => this.stop(reason) })
+    this.#transport.attach({
+      onEnding: (reason) => {
+        this.stop(reason)
+      },
+      // There is nobody left to answer.
+      onClosed: () => this.#interrupt()
+    })
+  }
+
+  /**
+   * Ends the connection, unless it is ending already: the first reason wins. Synchronous, and at once: nothing more
+   * is read. A handler sees its messages end after those that had been read, and has `closeTimeout` to answer them;
+   * then it is interrupted. One that has none to answer and doesn't wait for any is interrupted now.
+   *
+   * @returns whether this call ended it.
+   */
+  stop(reason: StopReason): boolean {
+    if (!this.#begin(reason)) return false
+    if (this.#transport.isClosed() || !(this.connection.hasPulled || this.#transport.hasMessages())) this.#interrupt()
+    else this.#watchdog = this.#options.fork(this.#watch)
+    return true
+  }
+
+  /** Ends the connection without waiting for anyone: the last word is sent if it wasn't, and TCP is destroyed. */
+  kill(reason: StopReason): void {
+    this.#begin(reason)
+    this.#interrupt()
+    // A handler that can't be interrupted must not keep the ending from being counted.
+    this.#options.fork(Effect.uninterruptible(this.#leave))
+    this.#transport.destroy()
+  }
+
+  /** Runs the handler; ends when the TCP connection is gone and the handler's resources are released. */
+  run<E, R>(handler: Handler<E, R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
+    const acquire = Effect.withFiberRuntime<void>((fiber) => {
+      this.#fiber = fiber
+      return Effect.void
+    })
+    return Effect.acquireRelease(acquire, (_, exit) => this.#release(exit)).pipe(
+      Effect.zipRight(Effect.suspend(() => handler(this.connection))),
+      Effect.scoped,
+      // It has been logged, and has become the reason of the ending.
+      Effect.catchAllCause(() => Effect.void)
+    )
+  }
+
+  #begin(reason: StopReason): boolean {
+    if (!this.connection.stopSignal.give(reason)) return false
+    this.#transport.seal()
+    this.#options.onStopping(this.connection, reason)
+    return true
+  }
+
+  #interrupt(): void {
+    if (!this.#isLeaving) this.#fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** The finalizer of the connection's scope: it runs however the handler ended. */
+  #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
+      const isStopped = this.connection.stopSignal.reason !== undefined
+      if (!isStopped) {
+        this.#begin(
+          Exit.isFailure(exit)
+            ? StopReason.HandlerFailed({ cause })
+            : StopReason.StopSignal({ code: CloseCode.NORMAL, reason: "" })
+        )
+      }
+      const isFault = Exit.isFailure(exit) && !(isStopped && isExpected(cause))
+      return Effect.zipRight(
+        isFault
+          ? Effect.annotateLogs(Effect.logError("handler failed", cause), "connection", this.connection.id)
+          : Effect.void,
+        this.#leave
+      )
+    })
+  }
+
+  get #leave(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#isLeaving) return this.#transport.closed
+      this.#isLeaving = true
+      this.#watchdog?.unsafeInterruptAsFork(FiberId.none)
+      const reason = this.connection.stopSignal.reason ?? StopReason.PeerVanished()
+      return this.#options.onFarewell(this.connection, reason).pipe(
+        Effect.zipRight(Effect.sync(() => this.#sayFarewell())),
+        Effect.zipRight(this.#closed),
+        Effect.zipRight(this.#options.onClosed(this.connection, reason))
+      )
+    })
+  }
+
+  #sayFarewell(): void {
+    const reason = this.connection.stopSignal.reason
+    if (reason === undefined) return
+    const last = farewell(reason)
+    if (last._tag === "Close") this.#transport.close(last.code, last.reason)
+    else this.#transport.end()
+  }
+
+  /** Waits until TCP is closed, and sees to it that it is after `closeTimeout`. */
+  get #closed(): Effect.Effect<void> {
+    return Effect.timeoutTo(Effect.interruptible(this.#transport.closed), {
+      duration: this.#options.closeTimeout,
+      onSuccess: () => Effect.void,
+      onTimeout: () =>
+        Effect.suspend(() => {
+          this.#transport.destroy()
+          return this.#transport.closed
+        })
+    }).pipe(Effect.flatten)
+  }
+
+  /** Ends a connection whose handler doesn't end by itself, and at last one whose handler can't be interrupted. */
+  get #watch(): Effect.Effect<void> {
+    const wait = Effect.sleep(this.#options.closeTimeout)
+    return wait.pipe(
+      Effect.zipRight(Effect.sync(() => this.#interrupt())),
+      Effect.zipRight(wait),
+      Effect.zipRight(Effect.uninterruptible(Effect.suspend(() => this.#leave)))
+    )
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The stop signal of a connection: a `Deferred<StopReason>`, and the first reason wins.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import type { StopReason } from "../protocol/StopReason.js"
+
+/** Given once, with the reason for which the connection ends. */
+export class StopSignal {
+  readonly #deferred = Deferred.unsafeMake<StopReason>(FiberId.none)
+  #reason: StopReason | undefined = undefined
+
+  /** The reason, once it is given. */
+  get reason(): StopReason | undefined {
+    return this.#reason
+  }
+
+  /** Waits for the stop, and tells its reason. */
+  get await(): Effect.Effect<StopReason> {
+    return Deferred.await(this.#deferred)
+  }
+
+  /**
+   * Gives the signal, unless it was given before. Synchronous, so that the callbacks of a socket give it in the
+   * order in which things happen on the wire.
+   *
+   * @returns whether this call gave it.
+   */
+  give(reason: StopReason): boolean {
+    if (this.#reason !== undefined) return false
+    this.#reason = reason
+    Deferred.unsafeDone(this.#deferred, Effect.succeed(reason))
+    return true
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * The wire under a connection, as its lifecycle sees it. One implementation speaks WebSocket over TCP or TLS.
+ */
+import type * as Chunk from "effect/Chunk"
+import type * as Effect from "effect/Effect"
+import type { Message } from "../protocol/Message.js"
+import type { StopReason } from "../protocol/StopReason.js"
+
+/** What a transport reports, synchronously and in the order of the wire. */
+export interface TransportListener {
+  /** The peer ends the connection. What it sent before can still be taken. */
+  readonly onEnding: (reason: StopReason) => void
+  /** The TCP connection is gone. */
+  readonly onClosed: () => void
+}
+
+/** The wire under one connection. */
+export interface Transport {
+  /** `address:port` of the peer. */
+  readonly remote: string
+  /** Starts to report. Nothing is read before. */
+  readonly attach: (listener: TransportListener) => void
+  /** Waits for messages and takes all that have been read. Empty when there will be no more. */
+  readonly take: Effect.Effect<ReadonlyArray<Message>>
+  /** Whether messages wait to be taken. */
+  readonly hasMessages: () => boolean
+  /** Outbound bytes that the kernel hasn't taken yet. */
+  readonly bufferedBytes: () => number
+  /** Writes messages as one batch. False if it was too late: a Close frame has been sent, or TCP is gone. */
+  readonly write: (messages: Chunk.Chunk<Message>) => boolean
+  /** Waits while more than the high-water mark is buffered, and no longer than until the connection ends. */
+  readonly drained: Effect.Effect<void>
+  /**
+   * Ends the stream of messages after what has been read by now; what comes later is dropped. `drained` no longer
+   * waits: what may still be written is bounded by what was read.
+   */
+  readonly seal: () => void
+  /** Sends the last frame, a Close frame (an empty one without a code), and reads on for the peer's. */
+  readonly close: (code: number | undefined, reason: string) => void
+  /** Ends the sending side of TCP, after what was written. */
+  readonly end: () => void
+  /** Gives up the TCP connection, and what is buffered. */
+  readonly destroy: () => void
+  /** Whether the TCP connection is gone. */
+  readonly isClosed: () => boolean
+  /** Waits until the TCP connection is gone. */
+  readonly closed: Effect.Effect<void>
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+/**
+ * The program.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import packageJson from "../package.json" with { type: "json" }
+import * as Cli from "./Cli.js"
+import { echo } from "./connection/Echo.js"
+import { StartError } from "./http/StartError.js"
+import { ServerConfig } from "./ServerConfig.js"
+import * as Logging from "./telemetry/Logging.js"
+import * as WebSocketServer from "./WebSocketServer.js"
+
+const complain = (problem: string): void => {
+  process.stderr.write(`answerback: ${problem}\n`)
+}
+
+const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void => {
+  // A log that nobody reads any more must not take the server down.
+  process.stdout.on("error", () => {})
+
+  // The first signal interrupts the program, which shuts it down; nothing holds up the second.
+  let isStopping = false
+  const signals = { SIGINT: 130, SIGTERM: 143 } as const
+  for (const [signal, code] of Object.entries(signals)) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(code)
+      isStopping = true
+    })
+  }
+
+  const logging = Logging.layer({
+    format: command.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),
+    level: command.logLevel,
+    isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+    write: (line) => process.stdout.write(line)
+  })
+  const program = Layer.launch(Layer.scopedContext(WebSocketServer.make(echo))).pipe(
+    Effect.provideService(ServerConfig, command.settings),
+    Effect.tapErrorCause((cause) => (Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void)),
+    Effect.provide(logging)
+  )
+  NodeRuntime.runMain(program, {
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    teardown: (exit, onExit) => {
+      if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(0)
+      const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+      complain(error instanceof StartError ? error.message : Cause.pretty(exit.cause))
+      onExit(1)
+    }
+  })
+}
+
+const command = Cli.parse(process.argv.slice(2), process.env)
+switch (command._tag) {
+  case "Help":
+    process.stdout.write(Cli.help())
+    break
+  case "Version":
+    process.stdout.write(`${packageJson.version}\n`)
+    break
+  case "Invalid":
+    command.problems.forEach(complain)
+    process.exitCode = 2
+    break
+  case "Serve":
+    serve(command)
+}

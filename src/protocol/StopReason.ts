@@ -1,0 +1,58 @@
+/**
+ * Why a connection ended. Every connection ends for exactly one reason: the first to arrive.
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as CloseCode from "./CloseCode.js"
+
+/**
+ * Why a connection ended.
+ *
+ * - `PeerClosed`: the peer sent a Close frame; `code` is 1005 when it was empty.
+ * - `PeerVanished`: TCP ended, or was reset, without a Close frame.
+ * - `ProtocolError`: the peer sent what RFC 6455 doesn't allow, or a message that is too big.
+ * - `StopSignal`: a program or an operator stopped it.
+ * - `ServerShutdown`: the server stops.
+ * - `HandlerFailed`: the handler failed or died; `cause` is for the log and never reaches the peer.
+ */
+export type StopReason = Data.TaggedEnum<{
+  PeerClosed: { readonly code: number; readonly reason: string }
+  PeerVanished: {}
+  ProtocolError: { readonly code: number; readonly reason: string }
+  StopSignal: { readonly code: number; readonly reason: string }
+  ServerShutdown: { readonly code: number }
+  HandlerFailed: { readonly cause: Cause.Cause<unknown> }
+}>
+
+/** The constructors and matchers of the cases. */
+export const StopReason = Data.taggedEnum<StopReason>()
+
+/** What the peer sees of an ending: a Close frame (an empty one without a code), or only the end of TCP. */
+export type Farewell =
+  | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }
+  | { readonly _tag: "End" }
+
+const close = (code: number | undefined, reason: string): Farewell => ({ _tag: "Close", code, reason })
+
+/**
+ * What the peer sees of each reason. A Close frame is answered with its own code, and an empty one with an empty
+ * one (RFC 6455 section 5.5.1).
+ */
+export const farewell: (reason: StopReason) => Farewell = StopReason.$match({
+  PeerClosed: ({ code, reason }) => close(code === CloseCode.NO_STATUS ? undefined : code, reason),
+  PeerVanished: (): Farewell => ({ _tag: "End" }),
+  ProtocolError: ({ code, reason }) => close(code, reason),
+  StopSignal: ({ code, reason }) => close(code, reason),
+  ServerShutdown: ({ code }) => close(code, "server shutting down"),
+  HandlerFailed: () => close(CloseCode.INTERNAL_ERROR, "internal error")
+})
+
+/** The close code that was sent or received: 1005 after an empty Close frame, `null` where TCP ended without one. */
+export const codeOf = (reason: StopReason): number | null => {
+  const seen = farewell(reason)
+  return seen._tag === "End" ? null : (seen.code ?? CloseCode.NO_STATUS)
+}
+
+/** Whether it was the server or an operator who ended the connection. */
+export const isInterruption = (reason: StopReason): boolean =>
+  reason._tag === "StopSignal" || reason._tag === "ServerShutdown"

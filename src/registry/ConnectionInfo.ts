@@ -1,0 +1,39 @@
+/**
+ * What can be told of a connection from outside.
+ */
+import type { Connection } from "../connection/Connection.js"
+import type { ConnectionId } from "../protocol/ConnectionId.js"
+
+/** A snapshot of a connection. Times are in milliseconds since 1970; bytes are payload bytes. */
+export interface ConnectionInfo {
+  readonly id: ConnectionId
+  /** `address:port` of the peer. */
+  readonly remote: string
+  readonly path: string
+  readonly subprotocol: string | null
+  readonly openedAt: number
+  readonly lastMessageAt: number | null
+  readonly messagesIn: number
+  readonly messagesOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Outbound bytes that the kernel hasn't taken yet. */
+  readonly bufferedBytes: number
+  readonly state: "open" | "stopping"
+}
+
+/** Takes a snapshot. */
+export const snapshot = (connection: Connection): ConnectionInfo => ({
+  id: connection.id,
+  remote: connection.remote,
+  path: connection.path,
+  subprotocol: connection.subprotocol ?? null,
+  openedAt: connection.openedAt,
+  lastMessageAt: connection.lastMessageAt ?? null,
+  messagesIn: connection.messagesIn,
+  messagesOut: connection.messagesOut,
+  bytesIn: connection.bytesIn,
+  bytesOut: connection.bytesOut,
+  bufferedBytes: connection.bufferedBytes,
+  state: connection.stopSignal.reason === undefined ? "open" : "stopping"
+})

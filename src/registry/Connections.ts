@@ -1,0 +1,206 @@
+/**
+ * Who is alive: the connections of this server, to list, stop and follow.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as PubSub from "effect/PubSub"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Connection, type Handler, stopReason, type StopOptions } from "../connection/Connection.js"
+import { Lifecycle } from "../connection/Lifecycle.js"
+import type { Transport } from "../connection/Transport.js"
+import type { InvalidClose } from "../protocol/CloseCode.js"
+import * as ConnectionId from "../protocol/ConnectionId.js"
+import { codeOf, isInterruption, StopReason } from "../protocol/StopReason.js"
+import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
+
+/** No open connection has this id: it has ended, or there never was one. */
+export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly id: string }> {
+  override get message(): string {
+    return `there is no open connection ${this.id}`
+  }
+}
+
+/** Something happened to a connection. `stopping` comes before `closed`, and each comes once. */
+export type ConnectionEvent =
+  | { readonly _tag: "opened"; readonly connection: ConnectionInfo }
+  | { readonly _tag: "stopping"; readonly connection: ConnectionInfo; readonly reason: StopReason }
+  | { readonly _tag: "closed"; readonly connection: ConnectionInfo; readonly reason: StopReason }
+
+/** Events that wait for a subscriber who lags; then the oldest go. */
+const EVENTS_WAITING = 1000
+
+/** The connections of this server. */
+export class Connections extends Context.Tag("answerback/Connections")<
+  Connections,
+  {
+    /** How many are open. */
+    readonly count: Effect.Effect<number>
+    /** All that are open, in the order of their ids, which is that of their opening. */
+    readonly list: Effect.Effect<ReadonlyArray<ConnectionInfo>>
+    /** One of them. */
+    readonly get: (id: string) => Effect.Effect<ConnectionInfo, ConnectionNotFound>
+    /** Stops one. Stopping one that is stopping already changes nothing. Doesn't wait until it has ended. */
+    readonly stop: (id: string, options?: StopOptions) => Effect.Effect<void, ConnectionNotFound | InvalidClose>
+    /** Stops all that are open now, and tells how many this call stopped. */
+    readonly stopAll: (options?: StopOptions) => Effect.Effect<number, InvalidClose>
+    /** What happens from now on. A subscriber who lags by more than 1,000 events loses the oldest. */
+    readonly events: Stream.Stream<ConnectionEvent>
+  }
+>() {}
+
+/** The connections, with what only the server itself does with them. */
+export interface Registry {
+  readonly connections: Context.Tag.Service<Connections>
+  /** Begins the life of a connection, synchronously. Does nothing, and returns false, once `drain` has begun. */
+  readonly accept: (transport: Transport, about: Pick<Connection, "path" | "subprotocol">) => boolean
+  /** Ends all connections, and accepts no more. */
+  readonly drain: (options: DrainOptions) => Effect.Effect<void>
+}
+
+/** How connections are drained. */
+export interface DrainOptions {
+  readonly reason: StopReason
+  /** The time over which the stops are spread evenly. */
+  readonly spread: Duration.Duration
+  /** When those that haven't ended are destroyed, in milliseconds since 1970. */
+  readonly deadline: number
+}
+
+const logLine = (message: string, fields: Record<string, unknown>): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logInfo(message), fields)
+
+/** Makes the registry of a server, all of whose connections have this handler. */
+export const make = <E, R>(options: {
+  readonly handler: Handler<E, R>
+  readonly closeTimeout: Duration.Duration
+}): Effect.Effect<Registry, never, Scope.Scope | Exclude<R, Scope.Scope>> =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const newId = ConnectionId.source(yield* Random.next)
+    const events = yield* PubSub.sliding<ConnectionEvent>(EVENTS_WAITING)
+    const fork = yield* FiberSet.runtime(yield* FiberSet.make<void>())<Exclude<R, Scope.Scope>>()
+    const live = new Map<string, Lifecycle>()
+    const empty = yield* Deferred.make<void>()
+    let isDraining = false
+    let subscribers = 0
+
+    const publish = (event: () => ConnectionEvent): void => {
+      if (subscribers > 0) events.unsafeOffer(event())
+    }
+
+    const onFarewell = (connection: Connection, reason: StopReason) =>
+      isInterruption(reason)
+        ? logLine("connection interrupted", {
+            connection: connection.id,
+            remote: connection.remote,
+            reason: reason._tag,
+            code: codeOf(reason)
+          })
+        : Effect.void
+
+    const onClosed = (connection: Connection, reason: StopReason) =>
+      Effect.suspend(() => {
+        live.delete(connection.id)
+        publish(() => ({ _tag: "closed", connection: snapshot(connection), reason }))
+        if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
+        return logLine("connection closed", {
+          connection: connection.id,
+          remote: connection.remote,
+          reason: reason._tag,
+          code: codeOf(reason),
+          durationMs: now() - connection.openedAt,
+          messagesIn: connection.messagesIn,
+          messagesOut: connection.messagesOut,
+          bytesIn: connection.bytesIn,
+          bytesOut: connection.bytesOut
+        })
+      })
+
+    const accept: Registry["accept"] = (transport, about) => {
+      if (isDraining) return false
+      const lifecycle = new Lifecycle({
+        ...about,
+        id: newId(now()),
+        transport,
+        now,
+        closeTimeout: options.closeTimeout,
+        fork,
+        onStopping: (connection, reason) =>
+          publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
+        onFarewell,
+        onClosed
+      })
+      live.set(lifecycle.connection.id, lifecycle)
+      publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
+      fork(lifecycle.run(options.handler))
+      return true
+    }
+
+    const find = (id: string): Effect.Effect<Lifecycle, ConnectionNotFound> =>
+      Effect.suspend(() => {
+        const found = live.get(id)
+        return found === undefined ? Effect.fail(new ConnectionNotFound({ id })) : Effect.succeed(found)
+      })
+
+    /** Stops one after the other, evenly over `spread`, and waits until all have ended. */
+    const stopAllOver = (lifecycles: ReadonlyArray<Lifecycle>, reason: StopReason, spread: number) =>
+      Effect.gen(function* () {
+        const start = now()
+        for (let next = 0; next < lifecycles.length; ) {
+          const elapsed = now() - start
+          const due = elapsed >= spread ? lifecycles.length : Math.floor((elapsed / spread) * lifecycles.length) + 1
+          for (; next < due; next++) lifecycles[next]?.stop(reason)
+          if (next < lifecycles.length) yield* Effect.sleep((next * spread) / lifecycles.length - elapsed)
+        }
+        yield* Deferred.await(empty)
+      })
+
+    const drain: Registry["drain"] = ({ deadline, reason, spread }) =>
+      Effect.gen(function* () {
+        isDraining = true
+        if (live.size === 0) return
+        yield* stopAllOver([...live.values()], reason, Duration.toMillis(spread)).pipe(
+          Effect.interruptible,
+          Effect.timeoutOption(Math.max(0, deadline - now()))
+        )
+        for (const lifecycle of live.values()) lifecycle.kill(reason)
+        if (live.size > 0) yield* Deferred.await(empty)
+      })
+
+    return {
+      accept,
+      drain,
+      connections: {
+        count: Effect.sync(() => live.size),
+        list: Effect.sync(() => Array.from(live.values(), ({ connection }) => snapshot(connection))),
+        get: (id) => Effect.map(find(id), ({ connection }) => snapshot(connection)),
+        stop: Effect.fn("Connections.stop")(function* (id, stopOptions) {
+          const lifecycle = yield* find(id)
+          lifecycle.stop(yield* stopReason(stopOptions))
+        }),
+        stopAll: Effect.fn("Connections.stopAll")(function* (stopOptions) {
+          const reason = yield* stopReason(stopOptions)
+          let stopped = 0
+          for (const lifecycle of live.values()) if (lifecycle.stop(reason)) stopped++
+          return stopped
+        }),
+        events: Stream.unwrapScoped(
+          Effect.gen(function* () {
+            const subscription = yield* Stream.fromPubSub(events, { scoped: true })
+            yield* Effect.acquireRelease(
+              Effect.sync(() => subscribers++),
+              () => Effect.sync(() => subscribers--)
+            )
+            return subscription
+          })
+        )
+      }
+    }
+  })
