@@ -13,7 +13,9 @@ await build({
   sourcemap: true,
   legalComments: "none",
   // `ws` and what it needs are CommonJS, and ask for Node's modules by `require`.
-  banner: { js: 'import { createRequire as $createRequire } from "node:module";const require=$createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as $createRequire } from "node:module";const require=$createRequire(import.meta.url);'
+  },
   // Optional accelerators of `ws`.
   external: ["bufferutil", "utf-8-validate"]
 })

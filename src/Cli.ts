@@ -6,7 +6,7 @@
  */
 import * as Either from "effect/Either"
 import { parseArgs } from "node:util"
-import { explain, type Option, readVariable, single } from "./config/Option.js"
+import { explain, type Option, readEach, readVariable, single } from "./config/Option.js"
 import * as Value from "./config/Value.js"
 import { contradiction, options as serverOptions, type ServerSettings } from "./ServerConfig.js"
 import * as Logging from "./telemetry/Logging.js"
@@ -23,7 +23,7 @@ const programOptions = {
   ),
   logLevel: single(
     { flag: "log-level", defaultText: "info", help: "The least important log lines to write." },
-    Value.oneOf(...(Object.keys(Logging.levels) as Array<Logging.Level>)),
+    Value.oneOf(...Logging.levelNames),
     "info"
   )
 }
@@ -42,14 +42,15 @@ export type Command =
       readonly logLevel: Logging.Level
     }
 
-type Settings = { readonly [K in keyof typeof allOptions]: (typeof allOptions)[K] extends Option<infer A> ? A : never }
-
 const flags = Object.fromEntries(
   Object.values(allOptions).map(({ flag }) => [flag, { type: "string", multiple: true } as const])
 )
 
 /** Reads the arguments, without the program's own name, and the environment. */
-export const parse = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string | undefined>>): Command => {
+export const parse = (
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string | undefined>>
+): Command => {
   const { tokens } = parseArgs({
     args: [...args],
     options: { ...flags, help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
@@ -60,7 +61,8 @@ export const parse = (args: ReadonlyArray<string>, environment: Readonly<Record<
   const problems: Array<string> = []
   const given = new Map<string, Array<string>>()
   for (const token of tokens) {
-    if (token.kind === "positional") problems.push(`unexpected argument ${JSON.stringify(token.value)}: see --help`)
+    if (token.kind === "positional")
+      problems.push(`unexpected argument ${JSON.stringify(token.value)}: see --help`)
     if (token.kind !== "option") continue
     const { name, rawName, value } = token
     if (name === "help" && value === undefined) return { _tag: "Help" }
@@ -88,13 +90,12 @@ export const parse = (args: ReadonlyArray<string>, environment: Readonly<Record<
     }
     return option.default
   }
-  const all = Object.fromEntries(
-    Object.entries(allOptions).map(([name, option]) => [name, read<unknown>(option)])
-  ) as Settings
-  const { logFormat, logLevel, ...settings } = all
+  const { logFormat, logLevel, ...settings } = readEach(allOptions, read)
   const problem = contradiction(settings)
   if (problem !== undefined) problems.push(problem)
-  return problems.length > 0 ? { _tag: "Invalid", problems } : { _tag: "Serve", settings, logFormat, logLevel }
+  return problems.length > 0
+    ? { _tag: "Invalid", problems }
+    : { _tag: "Serve", settings, logFormat, logLevel }
 }
 
 const WIDTH = 80
@@ -116,7 +117,10 @@ const describe = ({ defaultText, env, flag, help, isRepeatable, placeholder }: O
   [
     `  --${flag} ${placeholder}${isRepeatable ? "   (repeatable)" : ""}`,
     wrap(help, "      "),
-    wrap(`Default: ${defaultText}. Environment: ${env.join(", else ")}${isRepeatable ? " (comma separated)" : ""}.`, "      ")
+    wrap(
+      `Default: ${defaultText}. Environment: ${env.join(", else ")}${isRepeatable ? " (comma separated)" : ""}.`,
+      "      "
+    )
   ].join("\n")
 
 /** The help, in the order in which a person reads it. */

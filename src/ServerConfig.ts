@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { type Option, repeated, single, toConfig } from "./config/Option.js"
+import { repeated, type Settings, single, toConfigs } from "./config/Option.js"
 import * as Value from "./config/Value.js"
 
 /**
@@ -31,7 +31,11 @@ export const options = {
     Value.port,
     8080
   ),
-  path: single({ flag: "path", defaultText: "/echo", help: "Path of the WebSocket endpoint." }, Value.path, "/echo"),
+  path: single(
+    { flag: "path", defaultText: "/echo", help: "Path of the WebSocket endpoint." },
+    Value.path,
+    "/echo"
+  ),
   subprotocols: repeated(
     {
       flag: "subprotocol",
@@ -55,7 +59,11 @@ export const options = {
   ),
   // A string can't hold more than 512 MiB less 24 bytes.
   maxPayload: single(
-    { flag: "max-payload", defaultText: "1MiB", help: "Largest message; a larger one closes the connection with 1009." },
+    {
+      flag: "max-payload",
+      defaultText: "1MiB",
+      help: "Largest message; a larger one closes the connection with 1009."
+    },
     Value.size(1, 511 * 1024 ** 2, "1 byte to 511MiB"),
     1024 ** 2
   ),
@@ -87,7 +95,11 @@ export const options = {
     Duration.zero
   ),
   drainSpread: single(
-    { flag: "drain-spread", defaultText: "0s", help: "Time over which the closes of a shutdown are spread evenly." },
+    {
+      flag: "drain-spread",
+      defaultText: "0s",
+      help: "Time over which the closes of a shutdown are spread evenly."
+    },
     Value.duration,
     Duration.zero
   ),
@@ -117,9 +129,7 @@ export const options = {
 }
 
 /** The settings of a server. */
-export type ServerSettings = {
-  readonly [K in keyof typeof options]: (typeof options)[K] extends Option<infer A> ? A : never
-}
+export type ServerSettings = Settings<typeof options>
 
 /** Settings as a program writes them: those left out have their defaults. */
 export interface ServerOptions {
@@ -162,31 +172,16 @@ export const contradiction = (settings: ServerSettings): string | undefined =>
 /** The settings of a server that runs. */
 export class ServerConfig extends Context.Tag("answerback/ServerConfig")<ServerConfig, ServerSettings>() {
   /** The settings, read from `ANSWERBACK_*` (and `PORT`). */
-  static readonly config: Config.Config<ServerSettings> = Config.all({
-    host: toConfig(options.host),
-    port: toConfig(options.port),
-    path: toConfig(options.path),
-    subprotocols: toConfig(options.subprotocols),
-    origins: toConfig(options.origins),
-    compression: toConfig(options.compression),
-    maxPayload: toConfig(options.maxPayload),
-    closeTimeout: toConfig(options.closeTimeout),
-    drainTimeout: toConfig(options.drainTimeout),
-    drainDelay: toConfig(options.drainDelay),
-    drainSpread: toConfig(options.drainSpread),
-    shutdownCode: toConfig(options.shutdownCode),
-    tlsCert: toConfig(options.tlsCert),
-    tlsKey: toConfig(options.tlsKey)
-  }).pipe(
-    Config.mapOrFail((settings) => {
-      const problem = contradiction(settings)
-      return problem === undefined ? Either.right(settings) : Either.left(ConfigError.InvalidData([], problem))
-    })
-  )
+  static readonly config: Config.Config<ServerSettings> = Config.mapOrFail(toConfigs(options), (settings) => {
+    const problem = contradiction(settings)
+    return problem === undefined ? Either.right(settings) : Either.left(ConfigError.InvalidData([], problem))
+  })
 
   /** Reads settings that a program wrote. Fails with a `ConfigError` that says which can't be read, and what is accepted. */
-  static readonly make = (settings: ServerOptions = {}): Effect.Effect<ServerSettings, ConfigError.ConfigError> =>
-    Effect.withConfigProvider(ServerConfig.config, ConfigProvider.fromMap(new Map(written(settings))))
+  static readonly make = (
+    settings: ServerOptions = {}
+  ): Effect.Effect<ServerSettings, ConfigError.ConfigError> =>
+    Effect.withConfigProvider(ServerConfig.config, ConfigProvider.fromMap(written(settings)))
 
   /** Settings that a program wrote. */
   static readonly layer = (settings?: ServerOptions): Layer.Layer<ServerConfig, ConfigError.ConfigError> =>
@@ -198,21 +193,31 @@ export class ServerConfig extends Context.Tag("answerback/ServerConfig")<ServerC
   ): Layer.Layer<ServerConfig, ConfigError.ConfigError> => Layer.effect(ServerConfig, config)
 }
 
-const durations: ReadonlySet<string> = new Set(["closeTimeout", "drainTimeout", "drainDelay", "drainSpread"])
+const millis = (duration: Duration.DurationInput | undefined): string | undefined =>
+  duration === undefined || typeof duration === "string" ? duration : `${Duration.toMillis(duration)}ms`
 
 /** Writes settings as a person would, so that there is one place where they are read. */
-const written = function* (settings: ServerOptions): Iterable<[string, string]> {
-  for (const [name, value] of Object.entries(settings)) {
-    const option = Object.entries(options).find(([key]) => key === name)?.[1]
-    if (option === undefined || value === undefined) continue
-    const text =
-      durations.has(name) && typeof value !== "string"
-        ? `${Duration.toMillis(value as Duration.DurationInput)}ms`
-        : typeof value === "boolean"
-          ? value
-            ? "on"
-            : "off"
-          : String(value)
-    yield [option.env[0], text]
-  }
+const written = (settings: ServerOptions): Map<string, string> => {
+  const texts = [
+    [options.host, settings.host],
+    [options.port, settings.port?.toString()],
+    [options.path, settings.path],
+    [options.subprotocols, settings.subprotocols?.join(",")],
+    [options.origins, settings.origins?.join(",")],
+    [
+      options.compression,
+      settings.compression === undefined ? undefined : settings.compression ? "on" : "off"
+    ],
+    [options.maxPayload, settings.maxPayload?.toString()],
+    [options.closeTimeout, millis(settings.closeTimeout)],
+    [options.drainTimeout, millis(settings.drainTimeout)],
+    [options.drainDelay, millis(settings.drainDelay)],
+    [options.drainSpread, millis(settings.drainSpread)],
+    [options.shutdownCode, settings.shutdownCode?.toString()],
+    [options.tlsCert, settings.tlsCert],
+    [options.tlsKey, settings.tlsKey]
+  ] as const
+  const variables = new Map<string, string>()
+  for (const [{ env }, text] of texts) if (text !== undefined) variables.set(env[0], text)
+  return variables
 }

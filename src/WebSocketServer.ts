@@ -37,7 +37,10 @@ export interface ServerAddress {
 }
 
 /** A server that listens; its scope closing is its shutdown. */
-export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<WebSocketServer, ServerAddress>() {}
+export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<
+  WebSocketServer,
+  ServerAddress
+>() {}
 
 const addressOf = (bound: Listener.Listener["address"], config: ServerSettings): ServerAddress => {
   const isAny = bound.host === "::" || bound.host === "0.0.0.0"
@@ -99,8 +102,7 @@ export const make = <E, R>(
       accept(request, socket, head, {
         subprotocol,
         onOpen: (ws) => registry.accept(new WsTransport(ws, socket, HIGH_WATER_MARK), { path, subprotocol }),
-        onRefused: (message) =>
-          Respond.send(response(), Handshake.refusal(400, "InvalidExtensions", message))
+        onRefused: (message) => Respond.send(response(), Handshake.refusal(400, "InvalidExtensions", message))
       })
     }
 
@@ -155,19 +157,11 @@ export const layer = <E, R>(
   handler: Handler<E, R>,
   options?: ServerOptions
 ): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
-  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layer(options))) as Layer.Layer<
-    Provided,
-    StartError | ConfigError.ConfigError,
-    Exclude<R, Scope.Scope>
-  >
+  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layer(options)))
 
 /** A server with a handler of the program's own, and settings from a `Config`, by default from `ANSWERBACK_*`. */
 export const layerConfig = <E, R>(
   handler: Handler<E, R>,
   config?: Config.Config<ServerSettings>
 ): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
-  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layerConfig(config))) as Layer.Layer<
-    Provided,
-    StartError | ConfigError.ConfigError,
-    Exclude<R, Scope.Scope>
-  >
+  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layerConfig(config)))

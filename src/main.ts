@@ -42,7 +42,9 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
   })
   const program = Layer.launch(Layer.scopedContext(WebSocketServer.make(echo))).pipe(
     Effect.provideService(ServerConfig, command.settings),
-    Effect.tapErrorCause((cause) => (Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void)),
+    Effect.tapErrorCause((cause) =>
+      Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void
+    ),
     Effect.provide(logging)
   )
   NodeRuntime.runMain(program, {

@@ -40,7 +40,10 @@ interface About {
 
 const common = (about: About, placeholder: string) => ({
   flag: about.flag,
-  env: [`ANSWERBACK_${about.flag.replaceAll("-", "_").toUpperCase()}`, ...(about.env ?? [])] as [string, ...Array<string>],
+  env: [`ANSWERBACK_${about.flag.replaceAll("-", "_").toUpperCase()}`, ...(about.env ?? [])] as [
+    string,
+    ...Array<string>
+  ],
   placeholder,
   defaultText: about.defaultText,
   help: about.help
@@ -72,6 +75,21 @@ const split = (text: string): ReadonlyArray<string> =>
     .map((part) => part.trim())
     .filter((part) => part !== "")
 
+/** What a record of options is read to. */
+export type Settings<Options extends Readonly<Record<string, Option<unknown>>>> = {
+  readonly [K in keyof Options]: Options[K] extends Option<infer A> ? A : never
+}
+
+/** Reads each of a record of options. */
+export const readEach = <Options extends Readonly<Record<string, Option<unknown>>>>(
+  options: Options,
+  read: (option: Option<unknown>) => unknown
+): Settings<Options> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a record that is mapped loses its names
+  Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, read(option)])
+  ) as Settings<Options>
+
 /** Reads an environment variable; `undefined` if it is set to nothing, which counts as not set. */
 export const readVariable = <A>(option: Option<A>, text: string): Either.Either<A, Unreadable> | undefined =>
   text.trim() === "" ? undefined : option.read(option.isRepeatable ? split(text) : [text])
@@ -82,12 +100,10 @@ export const explain = ({ accepts, text }: Unreadable): string =>
 
 const variable = <A>(option: Option<A>, name: string): Config.Config<A> =>
   Config.mapOrFail(Config.string(name), (text) =>
-    Either.mapLeft(
-      readVariable(option, text) ?? Either.left(undefined),
-      (error) =>
-        error === undefined
-          ? ConfigError.MissingData([], `${name} is empty`)
-          : ConfigError.InvalidData([], explain(error))
+    Either.mapLeft(readVariable(option, text) ?? Either.left(undefined), (error) =>
+      error === undefined
+        ? ConfigError.MissingData([], `${name} is empty`)
+        : ConfigError.InvalidData([], explain(error))
     )
   )
 
@@ -102,3 +118,12 @@ export const toConfig = <A>(option: Option<A>): Config.Config<A> => {
     )
     .pipe(Config.withDefault(option.default), Config.withDescription(option.help))
 }
+
+/** A record of options as one `Config`. */
+export const toConfigs = <Options extends Readonly<Record<string, Option<unknown>>>>(
+  options: Options
+): Config.Config<Settings<Options>> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a record that is mapped loses its names
+  Config.all(
+    Object.fromEntries(Object.entries(options).map(([name, option]) => [name, toConfig(option)]))
+  ) as Config.Config<Settings<Options>>

@@ -2,7 +2,7 @@
  * How the values of options are written: by a person, as text.
  */
 import * as Duration from "effect/Duration"
-import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { isSubprotocol } from "../protocol/Handshake.js"
 import * as Origin from "../protocol/Origin.js"
@@ -53,7 +53,7 @@ export const duration: Value<Duration.Duration> = {
     const unit = short === null ? undefined : shortUnits[short[2] ?? ""]
     const long = unit === undefined ? value : `${short?.[1]} ${unit}`
     if (!/^\d+(?:\.\d+)? [a-z]+$/.test(long)) return undefined
-    return Either.getOrUndefined(Either.try(() => Duration.decode(long as Duration.DurationInput)))
+    return Option.getOrUndefined(Duration.decodeUnknown(long))
   }
 }
 

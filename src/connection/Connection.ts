@@ -16,14 +16,18 @@ import { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
 
 /** Something was to be sent on a connection that has said its last word, or whose peer is gone. */
-export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{ readonly connection: ConnectionId }> {
+export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
+  readonly connection: ConnectionId
+}> {
   override get message(): string {
     return `connection ${this.connection} is closed: nothing can be sent on it any more`
   }
 }
 
 /** What a handler does with a connection. Its resources live in the connection's scope. */
-export type Handler<E = never, R = never> = (connection: Connection) => Effect.Effect<void, E, R | Scope.Scope>
+export type Handler<E = never, R = never> = (
+  connection: Connection
+) => Effect.Effect<void, E, R | Scope.Scope>
 
 /** What a connection is made of. */
 export interface ConnectionOptions {
@@ -106,12 +110,16 @@ export class Connection {
 
   // A channel by hand: a pull costs half of what it does with the ready-made stream constructors.
   get #source(): Channel.Channel<Chunk.Chunk<Message.Message>, unknown, never, unknown, void> {
-    const loop: Channel.Channel<Chunk.Chunk<Message.Message>, unknown, never, unknown, void> = Channel.flatMap(
-      Channel.fromEffect(this.#take),
-      (messages) =>
-        messages.length === 0
-          ? Channel.void
-          : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(messages)), () => loop)
+    const loop: Channel.Channel<
+      Chunk.Chunk<Message.Message>,
+      unknown,
+      never,
+      unknown,
+      void
+    > = Channel.flatMap(Channel.fromEffect(this.#take), (messages) =>
+      messages.length === 0
+        ? Channel.void
+        : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(messages)), () => loop)
     )
     return loop
   }

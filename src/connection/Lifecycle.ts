@@ -66,7 +66,8 @@ export class Lifecycle {
    */
   stop(reason: StopReason): boolean {
     if (!this.#begin(reason)) return false
-    if (this.#transport.isClosed() || !(this.connection.hasPulled || this.#transport.hasMessages())) this.#interrupt()
+    if (this.#transport.isClosed() || !(this.connection.hasPulled || this.#transport.hasMessages()))
+      this.#interrupt()
     else this.#watchdog = this.#options.fork(this.#watch)
     return true
   }
@@ -133,11 +134,13 @@ export class Lifecycle {
       this.#isLeaving = true
       this.#watchdog?.unsafeInterruptAsFork(FiberId.none)
       const reason = this.connection.stopSignal.reason ?? StopReason.PeerVanished()
-      return this.#options.onFarewell(this.connection, reason).pipe(
-        Effect.zipRight(Effect.sync(() => this.#sayFarewell())),
-        Effect.zipRight(this.#closed),
-        Effect.zipRight(this.#options.onClosed(this.connection, reason))
-      )
+      return this.#options
+        .onFarewell(this.connection, reason)
+        .pipe(
+          Effect.zipRight(Effect.sync(() => this.#sayFarewell())),
+          Effect.zipRight(this.#closed),
+          Effect.zipRight(this.#options.onClosed(this.connection, reason))
+        )
     })
   }
 

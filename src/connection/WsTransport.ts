@@ -21,7 +21,10 @@ const BINARY = { binary: true }
 const protocolError = (code: number, error: Error): StopReason => {
   switch (code) {
     case CloseCode.PROTOCOL_ERROR:
-      return StopReason.ProtocolError({ code, reason: error.message.replace("Invalid WebSocket frame: ", "") })
+      return StopReason.ProtocolError({
+        code,
+        reason: error.message.replace("Invalid WebSocket frame: ", "")
+      })
     case CloseCode.INVALID_PAYLOAD:
       return StopReason.ProtocolError({
         code,
@@ -31,7 +34,10 @@ const protocolError = (code: number, error: Error): StopReason => {
       return StopReason.ProtocolError({ code, reason: "message too big" })
     default:
       // `ws` calls a message in too many fragments a policy violation (1008): it is too big to be kept in pieces.
-      return StopReason.ProtocolError({ code: CloseCode.MESSAGE_TOO_BIG, reason: "message in too many fragments" })
+      return StopReason.ProtocolError({
+        code: CloseCode.MESSAGE_TOO_BIG,
+        reason: "message in too many fragments"
+      })
   }
 }
 
@@ -69,7 +75,9 @@ export class WsTransport implements Transport {
   attach(listener: TransportListener): void {
     this.#listener = listener
     this.#ws.onCloseWanted = (code, data) => this.#onCloseWanted(code, data)
-    this.#ws.on("message", (data, isBinary) => this.#onMessage(data as Buffer, isBinary))
+    this.#ws.on("message", (data, isBinary) => {
+      if (Buffer.isBuffer(data)) this.#onMessage(data, isBinary)
+    })
     this.#ws.on("ping", (data) => this.#onPing(data))
     this.#ws.on("error", (error) => this.#onError(error))
     // Before `ws` hears of it: a fiber must not find the connection unusable before the reason is given.
@@ -162,7 +170,10 @@ export class WsTransport implements Transport {
       return
     }
     this.#listener?.onEnding(
-      StopReason.PeerClosed({ code: code ?? CloseCode.NO_STATUS, reason: data === undefined ? "" : data.toString() })
+      StopReason.PeerClosed({
+        code: code ?? CloseCode.NO_STATUS,
+        reason: data === undefined ? "" : data.toString()
+      })
     )
     this.#finish()
   }

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as http from "node:http"
-import type { AddressInfo, Socket } from "node:net"
-import { cannotListen, cannotRead, cannotUseCertificate, StartError } from "./StartError.js"
+import { Socket } from "node:net"
+import { cannotListen, cannotRead, cannotUseCertificate, type StartError } from "./StartError.js"
 
 /** Where to listen, and with which certificate. */
 export interface ListenerOptions {
@@ -41,10 +41,16 @@ export interface Listener {
 const ignore = (): void => {}
 
 /** The key and certificate, and what makes a server of them. Loaded only for TLS. */
-const secureServer = (tls: { readonly cert: string; readonly key: string }): Effect.Effect<http.Server, StartError> =>
+const secureServer = (tls: {
+  readonly cert: string
+  readonly key: string
+}): Effect.Effect<http.Server, StartError> =>
   Effect.gen(function* () {
     const read = (what: string, file: string, flag: string) =>
-      Effect.tryPromise({ try: () => fs.readFile(file), catch: (cause) => cannotRead(what, file, flag, cause) })
+      Effect.tryPromise({
+        try: () => fs.readFile(file),
+        catch: (cause) => cannotRead(what, file, flag, cause)
+      })
     const cert = yield* read("TLS certificate", tls.cert, "tls-cert")
     const key = yield* read("TLS key", tls.key, "tls-key")
     const https = yield* Effect.promise(() => import("node:https"))
@@ -70,7 +76,9 @@ const listen = (server: http.Server, host: string, port: number): Effect.Effect<
   })
 
 const isWithoutIPv6 = ({ cause }: StartError): boolean =>
-  cause instanceof Error && "code" in cause && (cause.code === "EAFNOSUPPORT" || cause.code === "EADDRNOTAVAIL")
+  cause instanceof Error &&
+  "code" in cause &&
+  (cause.code === "EAFNOSUPPORT" || cause.code === "EADDRNOTAVAIL")
 
 /** Names a TCP connection; with TLS, Node has one socket for the wire and another for what is said on it. */
 const nameOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`
@@ -123,8 +131,9 @@ export const make = (
     }
     server.on("request", respond)
 
-    server.on("upgrade", (request, stream, head) => {
-      const socket = stream as Socket
+    server.on("upgrade", (request, socket, head) => {
+      // It is one, since the server isn't fed with other streams.
+      if (!(socket instanceof Socket)) return
       sockets.delete(socket)
       handlers.onUpgrade(request, socket, head, () => {
         const response = new http.ServerResponse(request)
@@ -142,12 +151,16 @@ export const make = (
       (error) => options.host === "::" && isWithoutIPv6(error),
       () => listen(server, "0.0.0.0", options.port)
     )
-    const { address: host, port } = server.address() as AddressInfo
+    const bound = server.address()
+    const address =
+      bound === null || typeof bound === "string"
+        ? { host: options.host, port: options.port }
+        : { host: bound.address, port: bound.port }
 
     const closed = new Promise<void>((resolve) => server.once("close", () => resolve()))
 
     return {
-      address: { host, port },
+      address,
       stopListening: Effect.sync(() => {
         isListening = false
         server.close()

@@ -33,8 +33,6 @@ export const make = (options: { readonly endpoint: string; readonly isDraining: 
   )
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
     // Not a route: the characters of a path that somebody chose must not become a pattern.
-    pathOf(request.originalUrl) === options.endpoint
-      ? Effect.succeed(toResponse(upgradeRequired))
-      : router
+    pathOf(request.originalUrl) === options.endpoint ? Effect.succeed(toResponse(upgradeRequired)) : router
   )
 }

@@ -31,7 +31,10 @@ export const cannotListen = (host: string, port: number, cause: unknown): StartE
         cause
       })
     case "EADDRNOTAVAIL":
-      return new StartError({ message: `${what}: this machine has no such address. Choose another with --host`, cause })
+      return new StartError({
+        message: `${what}: this machine has no such address. Choose another with --host`,
+        cause
+      })
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return new StartError({ message: `${what}: no such host is known. Choose another with --host`, cause })

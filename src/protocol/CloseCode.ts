@@ -48,7 +48,9 @@ export const check = (
 ): Either.Either<{ readonly code: number; readonly reason: string }, InvalidClose> => {
   if (!isSendable(code)) {
     return Either.left(
-      new InvalidClose({ message: `close code ${code} can't be sent: accepted is ${SENDABLE} (RFC 6455 section 7.4)` })
+      new InvalidClose({
+        message: `close code ${code} can't be sent: accepted is ${SENDABLE} (RFC 6455 section 7.4)`
+      })
     )
   }
   const bytes = Buffer.byteLength(reason)

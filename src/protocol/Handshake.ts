@@ -68,9 +68,14 @@ export const notFound = (path: string, endpoint: string): Refusal =>
   refusal(404, "NotFound", `there is nothing at ${path}: the WebSocket endpoint is ${endpoint}`)
 
 /** Refuses what comes while the server drains. */
-export const draining: Refusal = refusal(503, "Draining", "the server is shutting down: connect again later", {
-  "retry-after": "1"
-})
+export const draining: Refusal = refusal(
+  503,
+  "Draining",
+  "the server is shutting down: connect again later",
+  {
+    "retry-after": "1"
+  }
+)
 
 const badRequest = (error: string, message: string): Refusal => refusal(400, error, message)
 

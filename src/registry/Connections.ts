@@ -16,7 +16,7 @@ import { Lifecycle } from "../connection/Lifecycle.js"
 import type { Transport } from "../connection/Transport.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
-import { codeOf, isInterruption, StopReason } from "../protocol/StopReason.js"
+import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
 import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
 
 /** No open connection has this id: it has ended, or there never was one. */
@@ -46,7 +46,10 @@ export class Connections extends Context.Tag("answerback/Connections")<
     /** One of them. */
     readonly get: (id: string) => Effect.Effect<ConnectionInfo, ConnectionNotFound>
     /** Stops one. Stopping one that is stopping already changes nothing. Doesn't wait until it has ended. */
-    readonly stop: (id: string, options?: StopOptions) => Effect.Effect<void, ConnectionNotFound | InvalidClose>
+    readonly stop: (
+      id: string,
+      options?: StopOptions
+    ) => Effect.Effect<void, ConnectionNotFound | InvalidClose>
     /** Stops all that are open now, and tells how many this call stopped. */
     readonly stopAll: (options?: StopOptions) => Effect.Effect<number, InvalidClose>
     /** What happens from now on. A subscriber who lags by more than 1,000 events loses the oldest. */
@@ -153,9 +156,10 @@ export const make = <E, R>(options: {
     const stopAllOver = (lifecycles: ReadonlyArray<Lifecycle>, reason: StopReason, spread: number) =>
       Effect.gen(function* () {
         const start = now()
-        for (let next = 0; next < lifecycles.length; ) {
+        for (let next = 0; next < lifecycles.length;) {
           const elapsed = now() - start
-          const due = elapsed >= spread ? lifecycles.length : Math.floor((elapsed / spread) * lifecycles.length) + 1
+          const due =
+            elapsed >= spread ? lifecycles.length : Math.floor((elapsed / spread) * lifecycles.length) + 1
           for (; next < due; next++) lifecycles[next]?.stop(reason)
           if (next < lifecycles.length) yield* Effect.sleep((next * spread) / lifecycles.length - elapsed)
         }

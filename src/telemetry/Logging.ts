@@ -10,8 +10,13 @@ import * as LogLevel from "effect/LogLevel"
 /** How an entry is written. */
 export type Format = "pretty" | "logfmt" | "json"
 
-/** The log levels, from the most talkative to none. */
-export const levels = {
+/** The names of the log levels, from the most talkative to none. */
+export const levelNames = ["trace", "debug", "info", "warn", "error", "fatal", "off"] as const
+
+/** The name of a log level. */
+export type Level = (typeof levelNames)[number]
+
+const levels: Readonly<Record<Level, LogLevel.LogLevel>> = {
   trace: LogLevel.Trace,
   debug: LogLevel.Debug,
   info: LogLevel.Info,
@@ -19,10 +24,7 @@ export const levels = {
   error: LogLevel.Error,
   fatal: LogLevel.Fatal,
   off: LogLevel.None
-} as const
-
-/** The name of a log level. */
-export type Level = keyof typeof levels
+}
 
 interface Entry {
   readonly timestamp: string
@@ -37,13 +39,25 @@ const plain = (value: unknown): unknown =>
     : Inspectable.toStringUnknown(value, 0)
 
 /** Annotations have no order of their own; a person reads these first, and in this one. */
-const order = ["connection", "remote", "reason", "code", "durationMs", "messagesIn", "messagesOut", "bytesIn", "bytesOut"]
+const order = [
+  "connection",
+  "remote",
+  "reason",
+  "code",
+  "durationMs",
+  "messagesIn",
+  "messagesOut",
+  "bytesIn",
+  "bytesOut"
+]
 
-const place = ([name]: [string, unknown]): number => (order.includes(name) ? order.indexOf(name) : order.length)
+const place = ([name]: [string, unknown]): number =>
+  order.includes(name) ? order.indexOf(name) : order.length
 
 const entry = ({ annotations, cause, date, logLevel, message }: Logger.Logger.Options<unknown>): Entry => {
   const fields: Record<string, unknown> = {}
-  for (const [name, value] of [...annotations].sort((a, b) => place(a) - place(b))) fields[name] = plain(value)
+  for (const [name, value] of [...annotations].sort((a, b) => place(a) - place(b)))
+    fields[name] = plain(value)
   if (!Cause.isEmpty(cause)) fields["cause"] = Cause.pretty(cause, { renderErrorCause: true })
   return {
     timestamp: date.toISOString(),
@@ -68,7 +82,14 @@ const json = ({ fields, level, message, timestamp }: Entry): string =>
 const logfmt = ({ fields, level, message, timestamp }: Entry): string =>
   [pair("timestamp", timestamp), pair("level", level), pair("message", message), ...pairs(fields)].join(" ")
 
-const colours: Readonly<Record<string, number>> = { trace: 90, debug: 90, info: 32, warn: 33, error: 31, fatal: 31 }
+const colours: Readonly<Record<string, number>> = {
+  trace: 90,
+  debug: 90,
+  info: 32,
+  warn: 33,
+  error: 31,
+  fatal: 31
+}
 
 const pretty =
   (isColoured: boolean) =>
@@ -90,7 +111,8 @@ export const layer = (options: {
   /** Writes one line. */
   readonly write: (line: string) => void
 }): Layer.Layer<never> => {
-  const render = options.format === "json" ? json : options.format === "logfmt" ? logfmt : pretty(options.isColoured)
+  const render =
+    options.format === "json" ? json : options.format === "logfmt" ? logfmt : pretty(options.isColoured)
   return Layer.merge(
     Logger.replace(
       Logger.defaultLogger,
