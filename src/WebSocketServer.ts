@@ -101,7 +101,10 @@ export const make = <E, R>(
       const { subprotocol } = decision
       accept(request, socket, head, {
         subprotocol,
-        onOpen: (ws) => registry.accept(new WsTransport(ws, socket, HIGH_WATER_MARK), { path, subprotocol }),
+        onOpen: (ws) => {
+          const transport = new WsTransport(ws, socket, HIGH_WATER_MARK)
+          if (!registry.accept(transport, { path, subprotocol })) transport.destroy()
+        },
         onRefused: (message) => Respond.send(response(), Handshake.refusal(400, "InvalidExtensions", message))
       })
     }
@@ -138,6 +141,13 @@ export const make = <E, R>(
       })
     )
 
+    if (
+      Duration.greaterThanOrEqualTo(Duration.sum(config.drainDelay, config.drainSpread), config.drainTimeout)
+    ) {
+      yield* Effect.logWarning(
+        "drain-delay and drain-spread leave no time within drain-timeout: connections will be destroyed at a shutdown"
+      )
+    }
     const address = addressOf(listener.address, config)
     yield* Effect.annotateLogs(Effect.logInfo("listening"), {
       url: address.url,

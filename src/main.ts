@@ -20,6 +20,16 @@ const complain = (problem: string): void => {
   process.stderr.write(`answerback: ${problem}\n`)
 }
 
+/** How long, in milliseconds, a log that is read slowly may hold up the end of the program. */
+const LOG_PATIENCE = 1000
+
+/** Ends the program when what was logged has been taken by whoever reads it: a pipe may lag behind. */
+const exitWhenLogged = (exit: () => void): void => {
+  if (process.stdout.writableLength === 0) return exit()
+  setTimeout(exit, LOG_PATIENCE)
+  process.stdout.write("", exit)
+}
+
 const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void => {
   // A log that nobody reads any more must not take the server down.
   process.stdout.on("error", () => {})
@@ -51,7 +61,7 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     disableErrorReporting: true,
     disablePrettyLogger: true,
     teardown: (exit, onExit) => {
-      if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(0)
+      if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return exitWhenLogged(() => onExit(0))
       const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
       complain(error instanceof StartError ? error.message : Cause.pretty(exit.cause))
       onExit(1)

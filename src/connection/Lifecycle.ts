@@ -3,7 +3,6 @@
  * the last word on the wire.
  */
 import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -14,12 +13,13 @@ import * as CloseCode from "../protocol/CloseCode.js"
 import { farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionOptions, Handler } from "./Connection.js"
 import { Connection, ConnectionClosed } from "./Connection.js"
+import type { Deadline, Deadlines } from "./Deadlines.js"
 import type { Transport } from "./Transport.js"
 
 /** What the life of a connection is given. */
 export interface LifecycleOptions extends Omit<ConnectionOptions, "stop"> {
-  /** How long a handler may go on with what was read before the stop, and then the peer with its Close frame. */
-  readonly closeTimeout: Duration.Duration
+  /** As far away as a handler may go on with what was read before the stop, and then the peer with its Close frame. */
+  readonly deadlines: Deadlines
   /** Runs a fiber in the scope of the server. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   /** Called once, when the connection begins to end. */
@@ -41,7 +41,7 @@ export class Lifecycle {
   readonly #transport: Transport
   readonly #options: LifecycleOptions
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
-  #watchdog: Fiber.RuntimeFiber<void> | undefined = undefined
+  #deadline: Deadline | undefined = undefined
   #isLeaving = false
 
   constructor(options: LifecycleOptions) {
@@ -59,7 +59,7 @@ export class Lifecycle {
 
   /**
    * Ends the connection, unless it is ending already: the first reason wins. Synchronous, and at once: nothing more
-   * is read. A handler sees its messages end after those that had been read, and has `closeTimeout` to answer them;
+   * is read. A handler sees its messages end after those that had been read, and has the close timeout to answer them;
    * then it is interrupted. One that has none to answer and doesn't wait for any is interrupted now.
    *
    * @returns whether this call ended it.
@@ -68,7 +68,7 @@ export class Lifecycle {
     if (!this.#begin(reason)) return false
     if (this.#transport.isClosed() || !(this.connection.hasPulled || this.#transport.hasMessages()))
       this.#interrupt()
-    else this.#watchdog = this.#options.fork(this.#watch)
+    else this.#watch()
     return true
   }
 
@@ -132,7 +132,7 @@ export class Lifecycle {
     return Effect.suspend(() => {
       if (this.#isLeaving) return this.#transport.closed
       this.#isLeaving = true
-      this.#watchdog?.unsafeInterruptAsFork(FiberId.none)
+      this.#deadline?.cancel()
       const reason = this.connection.stopSignal.reason ?? StopReason.PeerVanished()
       return this.#options
         .onFarewell(this.connection, reason)
@@ -152,26 +152,21 @@ export class Lifecycle {
     else this.#transport.end()
   }
 
-  /** Waits until TCP is closed, and sees to it that it is after `closeTimeout`. */
+  /** Waits until TCP is closed, and sees to it that it is in time. */
   get #closed(): Effect.Effect<void> {
-    return Effect.timeoutTo(Effect.interruptible(this.#transport.closed), {
-      duration: this.#options.closeTimeout,
-      onSuccess: () => Effect.void,
-      onTimeout: () =>
-        Effect.suspend(() => {
-          this.#transport.destroy()
-          return this.#transport.closed
-        })
-    }).pipe(Effect.flatten)
+    return Effect.suspend(() => {
+      const deadline = this.#options.deadlines.set(() => this.#transport.destroy())
+      return Effect.map(this.#transport.closed, deadline.cancel)
+    })
   }
 
   /** Ends a connection whose handler doesn't end by itself, and at last one whose handler can't be interrupted. */
-  get #watch(): Effect.Effect<void> {
-    const wait = Effect.sleep(this.#options.closeTimeout)
-    return wait.pipe(
-      Effect.zipRight(Effect.sync(() => this.#interrupt())),
-      Effect.zipRight(wait),
-      Effect.zipRight(Effect.uninterruptible(Effect.suspend(() => this.#leave)))
-    )
+  #watch(): void {
+    this.#deadline = this.#options.deadlines.set(() => {
+      this.#interrupt()
+      this.#deadline = this.#options.deadlines.set(() => {
+        this.#options.fork(Effect.uninterruptible(this.#leave))
+      })
+    })
   }
 }

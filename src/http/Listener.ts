@@ -55,7 +55,8 @@ const secureServer = (tls: {
     const key = yield* read("TLS key", tls.key, "tls-key")
     const https = yield* Effect.promise(() => import("node:https"))
     return yield* Effect.try({
-      try: () => https.createServer({ cert, key }),
+      // As in plain HTTP: what a peer sent before it ended its side is still answered.
+      try: () => https.createServer({ cert, key, allowHalfOpen: true }),
       catch: (cause) => cannotUseCertificate(tls.cert, tls.key, cause)
     })
   })

@@ -12,6 +12,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type Connection, type Handler, stopReason, type StopOptions } from "../connection/Connection.js"
+import * as Deadlines from "../connection/Deadlines.js"
 import { Lifecycle } from "../connection/Lifecycle.js"
 import type { Transport } from "../connection/Transport.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
@@ -89,6 +90,7 @@ export const make = <E, R>(options: {
     const newId = ConnectionId.source(yield* Random.next)
     const events = yield* PubSub.sliding<ConnectionEvent>(EVENTS_WAITING)
     const fork = yield* FiberSet.runtime(yield* FiberSet.make<void>())<Exclude<R, Scope.Scope>>()
+    const deadlines = yield* Deadlines.make(options.closeTimeout)
     const live = new Map<string, Lifecycle>()
     const empty = yield* Deferred.make<void>()
     let isDraining = false
@@ -133,7 +135,7 @@ export const make = <E, R>(options: {
         id: newId(now()),
         transport,
         now,
-        closeTimeout: options.closeTimeout,
+        deadlines,
         fork,
         onStopping: (connection, reason) =>
           publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
