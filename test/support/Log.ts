@@ -22,7 +22,8 @@ export const make = (): Log => {
   const logged: Log["logged"] = (message, fields = {}) => {
     const find = () =>
       lines.find(
-        (line) => line["message"] === message && Object.entries(fields).every(([name, value]) => line[name] === value)
+        (line) =>
+          line["message"] === message && Object.entries(fields).every(([name, value]) => line[name] === value)
       )
     const look: Effect.Effect<Line> = Effect.suspend(() => {
       const found = find()

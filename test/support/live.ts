@@ -12,7 +12,15 @@ import { it } from "vitest"
 /** Handles of the operating system, by kind, and listeners on the process: what a server could leave behind. */
 const resources = (): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
-  const kinds = ["TCPSocketWrap", "TCPServerWrap", "TLSWrap", "Timeout", "Immediate", "TCPConnectWrap", "TTYWrap"]
+  const kinds = [
+    "TCPSocketWrap",
+    "TCPServerWrap",
+    "TLSWrap",
+    "Timeout",
+    "Immediate",
+    "TCPConnectWrap",
+    "TTYWrap"
+  ]
   for (const kind of process.getActiveResourcesInfo()) {
     if (kinds.includes(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1)
   }
@@ -50,9 +58,7 @@ const nothingIsLeft = (before: ReadonlyMap<string, number>, fibers: Effect.Effec
 
 const alive = (supervisor: Supervisor.Supervisor<Array<Fiber.RuntimeFiber<unknown, unknown>>>) =>
   Effect.map(supervisor.value, (fibers) =>
-    fibers
-      .filter((fiber) => fiber.unsafePoll() === null)
-      .map((fiber) => `fiber #${fiber.id().id}`)
+    fibers.filter((fiber) => fiber.unsafePoll() === null).map((fiber) => `fiber #${fiber.id().id}`)
   )
 
 /**

@@ -1,0 +1,225 @@
+/**
+ * A transport without a socket: the test is the peer and the kernel, and sees what is done to the connection.
+ */
+import type * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import { Waiters } from "../../src/connection/Waiters.js"
+import * as CloseCode from "../../src/protocol/CloseCode.js"
+import * as Message from "../../src/protocol/Message.js"
+import { StopReason } from "../../src/protocol/StopReason.js"
+import type { Transport, TransportListener } from "../../src/connection/Transport.js"
+
+/** Something that was done to the connection. */
+export type Action =
+  | { readonly _tag: "write"; readonly texts: ReadonlyArray<string> }
+  | { readonly _tag: "seal" }
+  | { readonly _tag: "close"; readonly code: number | undefined; readonly reason: string }
+  | { readonly _tag: "end" }
+  | { readonly _tag: "destroy" }
+
+/** How the peer and the kernel behave. */
+export interface MemoryTransportOptions {
+  readonly remote?: string
+  /** Whether the peer answers a Close frame, or the end of TCP, so that TCP is closed; by default it does. */
+  readonly answersClose?: boolean
+  /** Outbound bytes that are buffered before writing waits, by default 10. */
+  readonly highWaterMark?: number
+  /** Called with each thing that is done to the connection. */
+  readonly onAction?: (action: Action) => void
+}
+
+/** A transport in memory. */
+export class MemoryTransport implements Transport {
+  readonly remote: string
+  /** What was done to the connection, in order. */
+  readonly actions: Array<Action> = []
+  readonly #answersClose: boolean
+  readonly #highWaterMark: number
+  readonly #onAction: (action: Action) => void
+  readonly #takers = new Waiters()
+  readonly #writers = new Waiters()
+  readonly #closers = new Waiters()
+  #listener: TransportListener | undefined = undefined
+  #inbox: Array<Message.Message> = []
+  #buffered = 0
+  #isBlocked = false
+  #isOver = false
+  #isSealed = false
+  #isSaid = false
+  #isClosed = false
+
+  constructor(options: MemoryTransportOptions = {}) {
+    this.remote = options.remote ?? "192.0.2.1:50000"
+    this.#answersClose = options.answersClose ?? true
+    this.#highWaterMark = options.highWaterMark ?? 10
+    this.#onAction = options.onAction ?? (() => {})
+  }
+
+  // What the test sees.
+
+  /** The messages that were written, as text. */
+  get written(): ReadonlyArray<string> {
+    return this.actions.flatMap((action) => (action._tag === "write" ? action.texts : []))
+  }
+
+  /** The last words: Close frames as `close 1001 words`, and `end`, `destroy`. */
+  get lastWords(): ReadonlyArray<string> {
+    return this.actions.flatMap((action) => {
+      switch (action._tag) {
+        case "close":
+          return [
+            ["close", action.code, action.reason]
+              .filter((part) => part !== undefined && part !== "")
+              .join(" ")
+          ]
+        case "end":
+        case "destroy":
+          return [action._tag]
+        case "seal":
+        case "write":
+          return []
+      }
+    })
+  }
+
+  // What the peer and the kernel do.
+
+  /**
+   * One read brings these messages.
+   *
+   * @returns whether they were taken in: after the end nothing is.
+   */
+  deliver(...texts: ReadonlyArray<string>): boolean {
+    if (this.#isOver || this.#listener === undefined) return false
+    this.#inbox.push(...texts.map(Message.text))
+    this.#takers.wake()
+    return true
+  }
+
+  /** The peer sends a Close frame, an empty one without a code. */
+  peerCloses(code: number = CloseCode.NO_STATUS, reason = ""): void {
+    this.#end(StopReason.PeerClosed({ code, reason }))
+  }
+
+  /** TCP ends, without a Close frame. */
+  peerVanishes(): void {
+    this.#end(StopReason.PeerVanished())
+  }
+
+  /** A bad frame is read. */
+  peerErrs(code: number, reason: string): void {
+    this.#end(StopReason.ProtocolError({ code, reason }))
+  }
+
+  /** The TCP connection is gone. */
+  socketCloses(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#end(StopReason.PeerVanished())
+    this.#say()
+    this.#buffered = 0
+    this.#closers.wake()
+    this.#listener?.onClosed()
+  }
+
+  /** The kernel takes no more bytes. */
+  block(): void {
+    this.#isBlocked = true
+  }
+
+  /** The kernel takes all that is buffered, and what comes. */
+  unblock(): void {
+    this.#isBlocked = false
+    this.#buffered = 0
+    this.#writers.wake()
+  }
+
+  // What the lifecycle asks for.
+
+  attach(listener: TransportListener): void {
+    this.#listener = listener
+  }
+
+  readonly take: Effect.Effect<ReadonlyArray<Message.Message>> = Effect.suspend(() => {
+    if (this.#inbox.length === 0 && !this.#isOver) return Effect.zipRight(this.#takers.wait, this.take)
+    const messages = this.#inbox
+    this.#inbox = []
+    return Effect.succeed(messages)
+  })
+
+  hasMessages(): boolean {
+    return this.#inbox.length > 0
+  }
+
+  bufferedBytes(): number {
+    return this.#buffered
+  }
+
+  write(messages: Chunk.Chunk<Message.Message>): boolean {
+    if (this.#isSaid) return false
+    this.#do({ _tag: "write", texts: Array.from(messages, ({ text }) => text) })
+    if (this.#isBlocked) for (const { bytes } of messages) this.#buffered += bytes.length
+    return true
+  }
+
+  readonly drained: Effect.Effect<void> = Effect.suspend(() =>
+    this.#buffered > this.#highWaterMark && !this.#isSealed && !this.#isOver && !this.#isSaid
+      ? Effect.zipRight(this.#writers.wait, this.drained)
+      : Effect.void
+  )
+
+  seal(): void {
+    this.#do({ _tag: "seal" })
+    this.#isSealed = true
+    this.#finish()
+    this.#writers.wake()
+  }
+
+  close(code: number | undefined, reason: string): void {
+    if (this.#say({ _tag: "close", code, reason }) && this.#answersClose)
+      queueMicrotask(() => this.socketCloses())
+  }
+
+  end(): void {
+    if (this.#say({ _tag: "end" }) && this.#answersClose) queueMicrotask(() => this.socketCloses())
+  }
+
+  destroy(): void {
+    this.#do({ _tag: "destroy" })
+    this.#say()
+    queueMicrotask(() => this.socketCloses())
+  }
+
+  isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  readonly closed: Effect.Effect<void> = Effect.suspend(() =>
+    this.#isClosed ? Effect.void : Effect.zipRight(this.#closers.wait, this.closed)
+  )
+
+  #do(action: Action): void {
+    this.actions.push(action)
+    this.#onAction(action)
+  }
+
+  #end(reason: StopReason): void {
+    this.#listener?.onEnding(reason)
+    this.#finish()
+  }
+
+  #say(action?: Action): boolean {
+    if (this.#isSaid) return false
+    if (action !== undefined) this.#do(action)
+    this.#isSaid = true
+    this.#inbox = []
+    this.#finish()
+    this.#writers.wake()
+    return true
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    this.#takers.wake()
+  }
+}

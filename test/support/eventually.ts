@@ -1,0 +1,26 @@
+/**
+ * Waits for what nothing reports.
+ */
+import * as Effect from "effect/Effect"
+
+/** A turn of the event loop, in which sockets are read. */
+const turn = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+/** How long, in milliseconds, to look. */
+const PATIENCE = 10_000
+
+/** Looks once a turn of the event loop until something is so; fails, and says what, if it isn't within 10 seconds. */
+export const eventually = <E>(
+  what: string,
+  look: Effect.Effect<boolean, E>
+): Effect.Effect<void, E | Error> => {
+  const loop: Effect.Effect<void, E> = Effect.flatMap(look, (isSo) =>
+    isSo ? Effect.void : Effect.zipRight(turn, loop)
+  )
+  return Effect.timeoutFail(loop, {
+    duration: PATIENCE,
+    onTimeout: () => new Error(`it never came to pass that ${what}`)
+  })
+}

@@ -1,0 +1,56 @@
+/**
+ * The connections of a server, whose peers are in the hands of the test.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Handler } from "../../src/connection/Connection.js"
+import * as Connections from "../../src/registry/Connections.js"
+import { MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
+
+/** How long a handler, and then a peer, may take, in milliseconds. */
+export const CLOSE_TIMEOUT = 5000
+
+/** A server without a network. */
+export interface Server {
+  readonly registry: Connections.Registry
+  readonly connections: Connections.Registry["connections"]
+  /** Opens a connection. */
+  readonly open: (options?: MemoryTransportOptions) => MemoryTransport
+  /** Opens some, with the ports 1, 2, 3 …. */
+  readonly openMany: (count: number, options?: MemoryTransportOptions) => ReadonlyArray<MemoryTransport>
+  readonly close: Effect.Effect<void>
+}
+
+/** Starts one. */
+export const serve = <E>(handler: Handler<E>): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const transports: Array<MemoryTransport> = []
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        // The end of a test must not wait for peers that don't answer.
+        for (const transport of transports) transport.socketCloses()
+        return Scope.close(scope, Exit.void)
+      })
+    )
+    const registry = yield* Scope.extend(
+      Connections.make({ handler, closeTimeout: Duration.millis(CLOSE_TIMEOUT) }),
+      scope
+    )
+    const open: Server["open"] = (options) => {
+      const transport = new MemoryTransport(options)
+      transports.push(transport)
+      registry.accept(transport, { path: "/echo", subprotocol: undefined })
+      return transport
+    }
+    return {
+      registry,
+      connections: registry.connections,
+      open,
+      openMany: (count, options) =>
+        Array.from({ length: count }, (_, i) => open({ ...options, remote: `192.0.2.1:${i + 1}` })),
+      close: Scope.close(scope, Exit.void)
+    }
+  })
