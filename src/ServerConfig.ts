@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { repeated, type Settings, single, toConfigs } from "./config/Option.js"
+import { explain, repeated, type Settings, single, toConfigs } from "./config/Option.js"
 import * as Value from "./config/Value.js"
 
 /**
@@ -181,7 +181,9 @@ export class ServerConfig extends Context.Tag("answerback/ServerConfig")<ServerC
   static readonly make = (
     settings: ServerOptions = {}
   ): Effect.Effect<ServerSettings, ConfigError.ConfigError> =>
-    Effect.withConfigProvider(ServerConfig.config, ConfigProvider.fromMap(written(settings)))
+    Effect.flatMap(written(settings), (variables) =>
+      Effect.withConfigProvider(ServerConfig.config, ConfigProvider.fromMap(variables))
+    )
 
   /** Settings that a program wrote. */
   static readonly layer = (settings?: ServerOptions): Layer.Layer<ServerConfig, ConfigError.ConfigError> =>
@@ -193,11 +195,13 @@ export class ServerConfig extends Context.Tag("answerback/ServerConfig")<ServerC
   ): Layer.Layer<ServerConfig, ConfigError.ConfigError> => Layer.effect(ServerConfig, config)
 }
 
-const millis = (duration: Duration.DurationInput | undefined): string | undefined =>
-  duration === undefined || typeof duration === "string" ? duration : `${Duration.toMillis(duration)}ms`
+const millis = (duration: Duration.DurationInput | undefined): string | undefined => {
+  if (duration === undefined || typeof duration === "string") return duration
+  return `${typeof duration === "number" ? duration : Duration.toMillis(duration)}ms`
+}
 
 /** Writes settings as a person would, so that there is one place where they are read. */
-const written = (settings: ServerOptions): Map<string, string> => {
+const written = (settings: ServerOptions): Either.Either<Map<string, string>, ConfigError.ConfigError> => {
   const texts = [
     [options.host, settings.host],
     [options.port, settings.port?.toString()],
@@ -218,6 +222,13 @@ const written = (settings: ServerOptions): Map<string, string> => {
     [options.tlsKey, settings.tlsKey]
   ] as const
   const variables = new Map<string, string>()
-  for (const [{ env }, text] of texts) if (text !== undefined) variables.set(env[0], text)
-  return variables
+  for (const [option, text] of texts) {
+    const [name] = option.env
+    // A variable that is set to nothing counts as not set; a setting that is, is one that can't be read.
+    if (text === "" && !option.isRepeatable) {
+      return Either.left(ConfigError.InvalidData([name], explain({ text, accepts: option.accepts })))
+    }
+    if (text !== undefined) variables.set(name, text)
+  }
+  return Either.right(variables)
 }

@@ -102,7 +102,10 @@ export const make = <E, R>(
       accept(request, socket, head, {
         subprotocol,
         onOpen: (ws) => {
-          const transport = new WsTransport(ws, socket, HIGH_WATER_MARK)
+          const transport = new WsTransport(ws, socket, {
+            highWaterMark: HIGH_WATER_MARK,
+            maxPayload: config.maxPayload
+          })
           if (!registry.accept(transport, { path, subprotocol })) transport.destroy()
         },
         onRefused: (message) => Respond.send(response(), Handshake.refusal(400, "InvalidExtensions", message))

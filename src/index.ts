@@ -3,7 +3,8 @@
  */
 export * as CloseCode from "./protocol/CloseCode.js"
 export { Connection, ConnectionClosed, type Handler, type StopOptions } from "./connection/Connection.js"
-export { type ConnectionEvent, ConnectionNotFound, Connections } from "./registry/Connections.js"
+export { ConnectionNotFound, Connections } from "./registry/Connections.js"
+export type { ConnectionEvent } from "./registry/Events.js"
 export { ConnectionId } from "./protocol/ConnectionId.js"
 export type { ConnectionInfo } from "./registry/ConnectionInfo.js"
 export { echo } from "./connection/Echo.js"

@@ -14,6 +14,8 @@ export interface Option<A> {
   /** The environment variables that give it: the first that is set counts. */
   readonly env: readonly [string, ...Array<string>]
   readonly placeholder: string
+  /** What is accepted. */
+  readonly accepts: string
   /** Whether the flag can be given several times; the variable then holds a comma separated list. */
   readonly isRepeatable: boolean
   readonly default: A
@@ -38,13 +40,14 @@ interface About {
   readonly defaultText: string
 }
 
-const common = (about: About, placeholder: string) => ({
+const common = (about: About, { accepts, placeholder }: Pick<Value<unknown>, "accepts" | "placeholder">) => ({
   flag: about.flag,
   env: [`ANSWERBACK_${about.flag.replaceAll("-", "_").toUpperCase()}`, ...(about.env ?? [])] as [
     string,
     ...Array<string>
   ],
   placeholder,
+  accepts,
   defaultText: about.defaultText,
   help: about.help
 })
@@ -54,7 +57,7 @@ const readOne = <A>(value: Value<A>, text: string): Either.Either<A, Unreadable>
 
 /** An option with one value. */
 export const single = <A, const B = A>(about: About, value: Value<A>, fallback: B): Option<A | B> => ({
-  ...common(about, value.placeholder),
+  ...common(about, value),
   isRepeatable: false,
   default: fallback,
   read: (texts) => readOne(value, texts.at(-1) ?? "")
@@ -62,7 +65,7 @@ export const single = <A, const B = A>(about: About, value: Value<A>, fallback: 
 
 /** An option with a list of values, none by default. */
 export const repeated = <A>(about: About, value: Value<A>): Option<ReadonlyArray<A>> => ({
-  ...common(about, value.placeholder),
+  ...common(about, value),
   isRepeatable: true,
   default: [],
   read: (texts) => Either.all(texts.map((text) => readOne(value, text)))

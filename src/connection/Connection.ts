@@ -125,8 +125,11 @@ export class Connection {
   }
 
   get #take(): Effect.Effect<ReadonlyArray<Message.Message>> {
-    this.hasPulled = true
-    return Effect.map(this.#transport.take, (messages) => {
+    const take = Effect.suspend(() => {
+      this.hasPulled = true
+      return this.#transport.take
+    })
+    return Effect.map(take, (messages) => {
       if (messages.length > 0) {
         this.messagesIn += messages.length
         for (const message of messages) this.bytesIn += message.bytes.length

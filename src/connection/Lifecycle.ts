@@ -10,7 +10,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
-import { farewell, StopReason } from "../protocol/StopReason.js"
+import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionOptions, Handler } from "./Connection.js"
 import { Connection, ConnectionClosed } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
@@ -26,8 +26,8 @@ export interface LifecycleOptions extends Omit<ConnectionOptions, "stop"> {
   readonly onStopping: (connection: Connection, reason: StopReason) => void
   /** Run once, before the last word is said. */
   readonly onFarewell: (connection: Connection, reason: StopReason) => Effect.Effect<void>
-  /** Run once, when the TCP connection is gone. */
-  readonly onClosed: (connection: Connection, reason: StopReason) => Effect.Effect<void>
+  /** Run once, when the TCP connection is gone, with the close code that was sent or received. */
+  readonly onClosed: (connection: Connection, reason: StopReason, code: number | null) => Effect.Effect<void>
 }
 
 /** How a handler ends that was stopped: interrupted, or by finding that it is too late to send. */
@@ -43,6 +43,9 @@ export class Lifecycle {
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   #deadline: Deadline | undefined = undefined
   #isLeaving = false
+  #handlerCause: Cause.Cause<unknown> = Cause.empty
+  /** The close code that was sent or received. */
+  #code: number | null = null
 
   constructor(options: LifecycleOptions) {
     this.#options = options
@@ -52,8 +55,12 @@ export class Lifecycle {
       onEnding: (reason) => {
         this.stop(reason)
       },
-      // There is nobody left to answer.
-      onClosed: () => this.#interrupt()
+      onClosed: () => {
+        if (this.#isLeaving) return
+        // There is nobody left to answer, and the ending counts now, whatever the handler still has to release.
+        this.#interrupt()
+        this.#options.fork(Effect.uninterruptible(this.#leave))
+      }
     })
   }
 
@@ -68,7 +75,7 @@ export class Lifecycle {
     if (!this.#begin(reason)) return false
     if (this.#transport.isClosed() || !(this.connection.hasPulled || this.#transport.hasMessages()))
       this.#interrupt()
-    else this.#watch()
+    this.#watch()
     return true
   }
 
@@ -90,8 +97,7 @@ export class Lifecycle {
     return Effect.acquireRelease(acquire, (_, exit) => this.#release(exit)).pipe(
       Effect.zipRight(Effect.suspend(() => handler(this.connection))),
       Effect.scoped,
-      // It has been logged, and has become the reason of the ending.
-      Effect.catchAllCause(() => Effect.void)
+      Effect.catchAllCause((cause) => this.#reportRelease(cause))
     )
   }
 
@@ -118,14 +124,21 @@ export class Lifecycle {
             : StopReason.StopSignal({ code: CloseCode.NORMAL, reason: "" })
         )
       }
+      this.#handlerCause = cause
       const isFault = Exit.isFailure(exit) && !(isStopped && isExpected(cause))
-      return Effect.zipRight(
-        isFault
-          ? Effect.annotateLogs(Effect.logError("handler failed", cause), "connection", this.connection.id)
-          : Effect.void,
-        this.#leave
-      )
+      return Effect.zipRight(isFault ? this.#report(cause) : Effect.void, this.#leave)
     })
+  }
+
+  #report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return Effect.annotateLogs(Effect.logError("handler failed", cause), "connection", this.connection.id)
+  }
+
+  /** What failed in the release of what the handler had acquired; how the handler itself ended has been reported. */
+  #reportRelease(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    const known = [...Cause.defects(this.#handlerCause)]
+    const defects = [...Cause.defects(cause)].filter((defect) => !known.includes(defect))
+    return Effect.forEach(defects, (defect) => this.#report(Cause.die(defect)), { discard: true })
   }
 
   get #leave(): Effect.Effect<void> {
@@ -139,7 +152,7 @@ export class Lifecycle {
         .pipe(
           Effect.zipRight(Effect.sync(() => this.#sayFarewell())),
           Effect.zipRight(this.#closed),
-          Effect.zipRight(this.#options.onClosed(this.connection, reason))
+          Effect.zipRight(Effect.suspend(() => this.#options.onClosed(this.connection, reason, this.#code)))
         )
     })
   }
@@ -148,8 +161,9 @@ export class Lifecycle {
     const reason = this.connection.stopSignal.reason
     if (reason === undefined) return
     const last = farewell(reason)
-    if (last._tag === "Close") this.#transport.close(last.code, last.reason)
-    else this.#transport.end()
+    if (last._tag === "End") this.#transport.end()
+    else if (this.#transport.close(last.code, last.reason) || reason._tag === "PeerClosed")
+      this.#code = codeOf(reason)
   }
 
   /** Waits until TCP is closed, and sees to it that it is in time. */

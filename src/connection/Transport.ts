@@ -35,8 +35,11 @@ export interface Transport {
    * waits: what may still be written is bounded by what was read.
    */
   readonly seal: () => void
-  /** Sends the last frame, a Close frame (an empty one without a code), and reads on for the peer's. */
-  readonly close: (code: number | undefined, reason: string) => void
+  /**
+   * Sends the last frame, a Close frame (an empty one without a code), and reads on for the peer's. False if it was
+   * too late: something else was the last, or TCP is gone.
+   */
+  readonly close: (code: number | undefined, reason: string) => boolean
   /** Ends the sending side of TCP, after what was written. */
   readonly end: () => void
   /** Gives up the TCP connection, and what is buffered. */

@@ -10,6 +10,7 @@ import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
 import type { Writable } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
+import * as CloseCode from "../protocol/CloseCode.js"
 
 /** `setTimeout` fires at once when asked for more milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -17,6 +18,33 @@ const LONGEST_TIMER = 2 ** 31 - 1
 type Listener = (this: Socket) => void
 
 const NOTHING = Buffer.alloc(0)
+
+/** What is wrong with a message that is larger than it may be. */
+export const tooBig = { code: CloseCode.MESSAGE_TOO_BIG, reason: "message too big" }
+
+/** What was wrong with a frame, in a code and words that fit in a Close frame. */
+export const whatWasWrong = (
+  code: number,
+  error: Error
+): { readonly code: number; readonly reason: string } => {
+  switch (code) {
+    case CloseCode.PROTOCOL_ERROR:
+      return { code, reason: error.message.replace("Invalid WebSocket frame: ", "") }
+    case CloseCode.INVALID_PAYLOAD:
+      return { code, reason: error.message.includes("UTF-8") ? "invalid UTF-8" : "invalid compressed data" }
+    case CloseCode.MESSAGE_TOO_BIG:
+      return tooBig
+    default:
+      // `ws` calls a message in too many fragments a policy violation (1008): it is too big to be kept in pieces.
+      return { code: CloseCode.MESSAGE_TOO_BIG, reason: "message in too many fragments" }
+  }
+}
+
+/**
+ * How large the frames of a compressed message may be: `ws` holds them to the limit too, though what can't be
+ * compressed becomes larger, by 5 bytes in 16 KiB at the worst (RFC 1951 section 3.2.4).
+ */
+const compressedLimit = (maxPayload: number): number => maxPayload + 64 + Math.ceil(maxPayload / 16_000) * 5
 
 /** A `ws` connection that leaves the last word to its owner. */
 export class WsSocket extends WebSocket {
@@ -102,7 +130,7 @@ export const acceptor = (options: WsOptions): Acceptor => {
     clientTracking: false,
     autoPong: false,
     WebSocket: WsSocket,
-    maxPayload: options.maxPayload,
+    maxPayload: options.compression ? compressedLimit(options.maxPayload) : options.maxPayload,
     perMessageDeflate: options.compression,
     closeTimeout: Math.min(options.closeTimeout, LONGEST_TIMER),
     handleProtocols: () => subprotocol ?? false
@@ -114,6 +142,8 @@ export const acceptor = (options: WsOptions): Acceptor => {
       // For the callbacks above: `ws` completes a handshake within this call.
       subprotocol = handshake.subprotocol
       onRefused = handshake.onRefused
+      // It may have been one of several (RFC 6455 section 4.2.1); `ws` wants it alone.
+      request.headers.upgrade = "websocket"
       const before = new Set<object>(socket.listeners("end"))
       server.handleUpgrade(request, socket, head, (ws) => {
         const isNew = (listener: object): listener is Listener => !before.has(listener)

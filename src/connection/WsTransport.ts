@@ -5,40 +5,23 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { formatAddress } from "./Address.js"
+import { Inbox } from "./Inbox.js"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
 import type { Transport, TransportListener } from "./Transport.js"
 import { Waiters } from "./Waiters.js"
-import type { WsSocket } from "./WsSocket.js"
-
-/** What a message that waits costs beside its payload: the objects around it. */
-const MESSAGE_OVERHEAD = 128
+import { tooBig, whatWasWrong, type WsSocket } from "./WsSocket.js"
 
 const TEXT = { binary: false }
 const BINARY = { binary: true }
 
-const protocolError = (code: number, error: Error): StopReason => {
-  switch (code) {
-    case CloseCode.PROTOCOL_ERROR:
-      return StopReason.ProtocolError({
-        code,
-        reason: error.message.replace("Invalid WebSocket frame: ", "")
-      })
-    case CloseCode.INVALID_PAYLOAD:
-      return StopReason.ProtocolError({
-        code,
-        reason: error.message.includes("UTF-8") ? "invalid UTF-8" : "invalid compressed data"
-      })
-    case CloseCode.MESSAGE_TOO_BIG:
-      return StopReason.ProtocolError({ code, reason: "message too big" })
-    default:
-      // `ws` calls a message in too many fragments a policy violation (1008): it is too big to be kept in pieces.
-      return StopReason.ProtocolError({
-        code: CloseCode.MESSAGE_TOO_BIG,
-        reason: "message in too many fragments"
-      })
-  }
+/** The limits of a transport. */
+export interface TransportOptions {
+  /** Outbound bytes buffered before reading pauses. */
+  readonly highWaterMark: number
+  /** The largest message, in bytes. */
+  readonly maxPayload: number
 }
 
 /** A transport over one `ws` connection. */
@@ -47,28 +30,29 @@ export class WsTransport implements Transport {
   readonly #ws: WsSocket
   readonly #socket: Socket
   readonly #highWaterMark: number
-  readonly #takers = new Waiters()
+  readonly #maxPayload: number
+  readonly #inbox = new Inbox(() => this.#read())
   readonly #writers = new Waiters()
   readonly #closers = new Waiters()
   #listener: TransportListener | undefined = undefined
-  #inbox: Array<Message> = []
-  #inboxCost = 0
   #isPaused = false
-  /** No more messages will be put into the inbox. */
-  #isOver = false
   #isSealed = false
   /** The last thing that this side has to say, a Close frame or the end of TCP, has been said. */
   #isSaid = false
   #peerEnded = false
   #isClosed = false
+  /** TCP is to end when all has been written: compressed messages take a while. */
+  #isEnding = false
+  /** Batches that the kernel has yet to take. */
+  #unwritten = 0
   #isCorked = false
   #badFrameCode: number | undefined = undefined
 
-  /** @param highWaterMark outbound bytes buffered before reading pauses. */
-  constructor(ws: WsSocket, socket: Socket, highWaterMark: number) {
+  constructor(ws: WsSocket, socket: Socket, options: TransportOptions) {
     this.#ws = ws
     this.#socket = socket
-    this.#highWaterMark = highWaterMark
+    this.#highWaterMark = options.highWaterMark
+    this.#maxPayload = options.maxPayload
     this.remote = formatAddress(socket.remoteAddress, socket.remotePort)
   }
 
@@ -86,17 +70,12 @@ export class WsTransport implements Transport {
     this.#socket.on("end", () => this.#onEnd())
   }
 
-  readonly take: Effect.Effect<ReadonlyArray<Message>> = Effect.suspend(() => {
-    if (this.#inbox.length === 0 && !this.#isOver) return Effect.zipRight(this.#takers.wait, this.take)
-    const messages = this.#inbox
-    this.#inbox = []
-    this.#inboxCost = 0
-    this.#read()
-    return Effect.succeed(messages)
-  })
+  get take(): Effect.Effect<ReadonlyArray<Message>> {
+    return this.#inbox.take
+  }
 
   hasMessages(): boolean {
-    return this.#inbox.length > 0
+    return !this.#inbox.isEmpty
   }
 
   bufferedBytes(): number {
@@ -112,7 +91,10 @@ export class WsTransport implements Transport {
       const message = Chunk.unsafeGet(messages, i)
       const options = message._tag === "Text" ? TEXT : BINARY
       if (i < last) this.#ws.send(message.bytes, options)
-      else this.#ws.send(message.bytes, options, this.#onWritten)
+      else {
+        this.#unwritten++
+        this.#ws.send(message.bytes, options, this.#onWritten)
+      }
     }
     this.#socket.uncork()
     if (this.#isFull()) this.#pause()
@@ -120,7 +102,7 @@ export class WsTransport implements Transport {
   }
 
   readonly drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#isFull() && !this.#isSealed && !this.#isOver && !this.#isSaid
+    this.#isFull() && !this.#isSealed && !this.#inbox.isOver && !this.#isSaid
       ? Effect.zipRight(this.#writers.wait, this.drained)
       : Effect.void
   )
@@ -129,22 +111,24 @@ export class WsTransport implements Transport {
     if (this.#isSealed) return
     this.#isSealed = true
     this.#pause()
-    this.#ws.afterReceived(() => this.#finish())
+    this.#ws.afterReceived(() => this.#inbox.finish())
     this.#writers.wake()
   }
 
-  close(code: number | undefined, reason: string): void {
-    if (!this.#say()) return
+  close(code: number | undefined, reason: string): boolean {
+    const isOpen = this.#ws.readyState === this.#ws.OPEN
+    if (!this.#say()) return false
     if (code === undefined) this.#ws.sendClose()
     else this.#ws.sendClose(code, reason)
     if (this.#peerEnded) this.#ws.passEnd()
     this.#ws.resume()
+    return isOpen
   }
 
   end(): void {
     if (!this.#say()) return
-    if (this.#peerEnded) this.#ws.passEnd()
-    else this.#socket.end()
+    if (this.#unwritten === 0) this.#endNow()
+    else this.#isEnding = true
     this.#ws.resume()
   }
 
@@ -175,21 +159,24 @@ export class WsTransport implements Transport {
         reason: data === undefined ? "" : data.toString()
       })
     )
-    this.#finish()
+    this.#inbox.finish()
   }
 
   #onError(error: Error): void {
     if (this.#badFrameCode === undefined) return this.#onGone()
-    this.#listener?.onEnding(protocolError(this.#badFrameCode, error))
-    this.#finish()
+    this.#listener?.onEnding(StopReason.ProtocolError(whatWasWrong(this.#badFrameCode, error)))
+    this.#inbox.finish()
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    if (this.#isOver) return
+    if (this.#inbox.isOver) return
+    if (data.length > this.#maxPayload) {
+      // One that came compressed: its frames were not too large.
+      this.#listener?.onEnding(StopReason.ProtocolError(tooBig))
+      return this.#inbox.finish()
+    }
     this.#inbox.push(new Message(isBinary ? "Binary" : "Text", data))
-    this.#inboxCost += data.length + MESSAGE_OVERHEAD
-    if (this.#inboxCost > this.#highWaterMark) this.#pause()
-    this.#takers.wake()
+    if (this.#inbox.cost > this.#highWaterMark) this.#pause()
   }
 
   // By hand, since `ws` ends the connection of a peer that sends more than a few pings in one read.
@@ -203,7 +190,7 @@ export class WsTransport implements Transport {
         this.#socket.uncork()
       })
     }
-    this.#ws.pong(data, false, this.#onWritten)
+    this.#ws.pong(data, false, this.#onFlushed)
     if (this.#isFull()) this.#pause()
   }
 
@@ -216,7 +203,7 @@ export class WsTransport implements Transport {
   /** The peer is gone, for the reason that was given before if there was one. */
   #onGone(): void {
     this.#listener?.onEnding(StopReason.PeerVanished())
-    this.#finish()
+    this.#inbox.finish()
   }
 
   #onClose(): void {
@@ -228,23 +215,30 @@ export class WsTransport implements Transport {
   }
 
   readonly #onWritten = (): void => {
+    this.#unwritten--
+    if (this.#isEnding && this.#unwritten === 0) this.#endNow()
+    this.#onFlushed()
+  }
+
+  readonly #onFlushed = (): void => {
     if (this.#isFull()) return
     this.#writers.wake()
     this.#read()
   }
 
+  #endNow(): void {
+    this.#isEnding = false
+    if (this.#peerEnded) this.#ws.passEnd()
+    else this.#socket.end()
+  }
+
   #say(): boolean {
     if (this.#isSaid) return false
     this.#isSaid = true
-    this.#inbox = []
-    this.#finish()
+    this.#inbox.clear()
+    this.#inbox.finish()
     this.#writers.wake()
     return true
-  }
-
-  #finish(): void {
-    this.#isOver = true
-    this.#takers.wake()
   }
 
   #isFull(): boolean {
@@ -259,7 +253,7 @@ export class WsTransport implements Transport {
 
   #read(): void {
     if (!this.#isPaused || this.#isSealed || this.#isSaid) return
-    if (this.#inboxCost > this.#highWaterMark || this.#isFull()) return
+    if (this.#inbox.cost > this.#highWaterMark || this.#isFull()) return
     this.#isPaused = false
     this.#ws.resume()
   }

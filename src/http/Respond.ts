@@ -22,7 +22,8 @@ export const send = (response: ServerResponse, refusal: Refusal): void => {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
     ...refusal.headers,
-    connection: "close"
+    connection:
+      refusal.headers["connection"] === undefined ? "close" : `${refusal.headers["connection"]}, close`
   })
   response.end(body)
 }

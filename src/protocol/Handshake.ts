@@ -104,6 +104,9 @@ export const decide = (request: Request, policy: Policy): Decision => {
       { upgrade: "websocket", connection: "Upgrade", "sec-websocket-version": "13" }
     )
   }
+  if (header(request, "host") === undefined) {
+    return badRequest("MissingHost", "a handshake must name its Host (RFC 6455 section 4.1)")
+  }
   const key = header(request, "sec-websocket-key")
   if (key === undefined || !keyShape.test(key)) {
     return badRequest("InvalidKey", "Sec-WebSocket-Key must be 16 bytes in base64 (RFC 6455 section 4.1)")

@@ -25,7 +25,7 @@ const defaultPorts: Record<string, string> = { http: "80", https: "443" }
 
 // Schemes of apps and browser extensions (`chrome-extension://…`, `capacitor://localhost`) are origins too, and the
 // URL parser gives their origin as "null": hence by hand.
-const shape = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[^/?#@:[\]\s,*]+)(?::([0-9]{1,5}))?$/
+const shape = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[^/\\?#@:[\]\s,*]+)(?::([0-9]{1,5}))?$/
 
 const parse = (origin: string): Parts | undefined => {
   const match = shape.exec(origin.toLowerCase())
@@ -46,14 +46,6 @@ export const parsePattern = (text: string): Pattern | undefined => {
     ? { _tag: "Exact", origin: serialize(parts) }
     : { _tag: "Subdomains", scheme: parts.scheme, suffix: `.${parts.host}`, port: parts.port }
 }
-
-/** Writes a pattern as it was read, but for case and the port, which is always there. */
-export const formatPattern = (pattern: Pattern): string =>
-  pattern._tag === "Any"
-    ? "*"
-    : pattern._tag === "Exact"
-      ? pattern.origin
-      : `${pattern.scheme}://*${pattern.suffix}${pattern.port === "" ? "" : `:${pattern.port}`}`
 
 /**
  * Whether a handshake with this `Origin` may go on. Without one the peer is no browser, and nothing is gained by

@@ -7,18 +7,18 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
-import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import { type Connection, type Handler, stopReason, type StopOptions } from "../connection/Connection.js"
 import * as Deadlines from "../connection/Deadlines.js"
-import { Lifecycle } from "../connection/Lifecycle.js"
+import { Lifecycle, type LifecycleOptions } from "../connection/Lifecycle.js"
 import type { Transport } from "../connection/Transport.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
 import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
+import { type ConnectionEvent, Events } from "./Events.js"
 
 /** No open connection has this id: it has ended, or there never was one. */
 export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly id: string }> {
@@ -26,15 +26,6 @@ export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{
     return `there is no open connection ${this.id}`
   }
 }
-
-/** Something happened to a connection. `stopping` comes before `closed`, and each comes once. */
-export type ConnectionEvent =
-  | { readonly _tag: "opened"; readonly connection: ConnectionInfo }
-  | { readonly _tag: "stopping"; readonly connection: ConnectionInfo; readonly reason: StopReason }
-  | { readonly _tag: "closed"; readonly connection: ConnectionInfo; readonly reason: StopReason }
-
-/** Events that wait for a subscriber who lags; then the oldest go. */
-const EVENTS_WAITING = 1000
 
 /** The connections of this server. */
 export class Connections extends Context.Tag("answerback/Connections")<
@@ -88,19 +79,19 @@ export const make = <E, R>(options: {
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
     const newId = ConnectionId.source(yield* Random.next)
-    const events = yield* PubSub.sliding<ConnectionEvent>(EVENTS_WAITING)
-    const fork = yield* FiberSet.runtime(yield* FiberSet.make<void>())<Exclude<R, Scope.Scope>>()
+    const events = new Events()
+    // Not waited for: `drain` has, and a handler that can't be interrupted must not outlast its deadline.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
+      Effect.forkDaemon(Scope.close(scope, exit))
+    )
+    const fibers = yield* Scope.extend(FiberSet.make<void>(), scope)
+    const fork = yield* FiberSet.runtime(fibers)<Exclude<R, Scope.Scope>>()
     const deadlines = yield* Deadlines.make(options.closeTimeout)
     const live = new Map<string, Lifecycle>()
     const empty = yield* Deferred.make<void>()
     let isDraining = false
-    let subscribers = 0
 
-    const publish = (event: () => ConnectionEvent): void => {
-      if (subscribers > 0) events.unsafeOffer(event())
-    }
-
-    const onFarewell = (connection: Connection, reason: StopReason) =>
+    const onFarewell: LifecycleOptions["onFarewell"] = (connection, reason) =>
       isInterruption(reason)
         ? logLine("connection interrupted", {
             connection: connection.id,
@@ -110,16 +101,16 @@ export const make = <E, R>(options: {
           })
         : Effect.void
 
-    const onClosed = (connection: Connection, reason: StopReason) =>
+    const onClosed: LifecycleOptions["onClosed"] = (connection, reason, code) =>
       Effect.suspend(() => {
         live.delete(connection.id)
-        publish(() => ({ _tag: "closed", connection: snapshot(connection), reason }))
+        events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason }))
         if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
         return logLine("connection closed", {
           connection: connection.id,
           remote: connection.remote,
           reason: reason._tag,
-          code: codeOf(reason),
+          code,
           durationMs: now() - connection.openedAt,
           messagesIn: connection.messagesIn,
           messagesOut: connection.messagesOut,
@@ -138,12 +129,12 @@ export const make = <E, R>(options: {
         deadlines,
         fork,
         onStopping: (connection, reason) =>
-          publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
+          events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
         onFarewell,
         onClosed
       })
       live.set(lifecycle.connection.id, lifecycle)
-      publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
+      events.publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
       fork(lifecycle.run(options.handler))
       return true
     }
@@ -171,13 +162,18 @@ export const make = <E, R>(options: {
     const drain: Registry["drain"] = ({ deadline, reason, spread }) =>
       Effect.gen(function* () {
         isDraining = true
-        if (live.size === 0) return
+        if (live.size === 0) yield* Deferred.succeed(empty, undefined)
         yield* stopAllOver([...live.values()], reason, Duration.toMillis(spread)).pipe(
           Effect.interruptible,
           Effect.timeoutOption(Math.max(0, deadline - now()))
         )
         for (const lifecycle of live.values()) lifecycle.kill(reason)
         if (live.size > 0) yield* Deferred.await(empty)
+        // What handlers have to release.
+        yield* FiberSet.awaitEmpty(fibers).pipe(
+          Effect.interruptible,
+          Effect.timeoutOption(Math.max(0, deadline - now()))
+        )
       })
 
     return {
@@ -197,16 +193,7 @@ export const make = <E, R>(options: {
           for (const lifecycle of live.values()) if (lifecycle.stop(reason)) stopped++
           return stopped
         }),
-        events: Stream.unwrapScoped(
-          Effect.gen(function* () {
-            const subscription = yield* Stream.fromPubSub(events, { scoped: true })
-            yield* Effect.acquireRelease(
-              Effect.sync(() => subscribers++),
-              () => Effect.sync(() => subscribers--)
-            )
-            return subscription
-          })
-        )
+        events: events.stream
       }
     }
   })

@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { echo } from "../../src/connection/Echo.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import type * as Connections from "../../src/registry/Connections.js"
+import type { ConnectionEvent } from "../../src/registry/Events.js"
 import { serve, type Server } from "../support/registry.js"
 import { settle, timeless } from "../support/timeless.js"
 
@@ -21,7 +21,7 @@ describe("the events", () => {
   /** Follows the events from now on, into a list. */
   const follow = (server: Server) =>
     Effect.gen(function* () {
-      const seen: Array<Connections.ConnectionEvent> = []
+      const seen: Array<ConnectionEvent> = []
       yield* Effect.forkScoped(
         Stream.runForEach(server.connections.events, (event) => Effect.sync(() => seen.push(event)))
       )
@@ -29,7 +29,7 @@ describe("the events", () => {
       return seen
     })
 
-  const brief = (event: Connections.ConnectionEvent): string =>
+  const brief = (event: ConnectionEvent): string =>
     [event._tag, event.connection.remote, event._tag === "opened" ? undefined : event.reason._tag]
       .filter((part) => part !== undefined)
       .join(" ")

@@ -175,9 +175,10 @@ export class MemoryTransport implements Transport {
     this.#writers.wake()
   }
 
-  close(code: number | undefined, reason: string): void {
-    if (this.#say({ _tag: "close", code, reason }) && this.#answersClose)
-      queueMicrotask(() => this.socketCloses())
+  close(code: number | undefined, reason: string): boolean {
+    if (!this.#say({ _tag: "close", code, reason })) return false
+    if (this.#answersClose) queueMicrotask(() => this.socketCloses())
+    return !this.#isClosed
   }
 
   end(): void {

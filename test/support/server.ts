@@ -46,7 +46,8 @@ export const serverWith = <E>(
       logs: log.lines,
       logged: log.logged,
       connections: Context.get(context, Connections),
-      shutdown: Scope.close(scope, Exit.void)
+      // As a program's end does: nothing cuts it short.
+      shutdown: Effect.uninterruptible(Scope.close(scope, Exit.void))
     }
   })
 

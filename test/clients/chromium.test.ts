@@ -1,0 +1,191 @@
+/**
+ * Chromium: a page, its origin, and what it may do.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as fs from "node:fs"
+import * as http from "node:http"
+import { fileURLToPath } from "node:url"
+import { expect } from "vitest"
+import { temporaryDirectory } from "../support/certificate.js"
+import { live } from "../support/live.js"
+import { type Client, ClientFailed, type Open } from "./client.js"
+import * as Remote from "./remote.js"
+import { suite } from "./suite.js"
+
+const CHROMIUM = "/usr/bin/chromium"
+const PAGE = fileURLToPath(new URL("page.html", import.meta.url))
+
+// What is used of Playwright. Its own types want those of the DOM, which would then be everywhere.
+interface Page {
+  readonly goto: (url: string) => Promise<unknown>
+  readonly evaluate: (expression: string) => Promise<unknown>
+  readonly close: () => Promise<void>
+}
+
+interface Browser {
+  readonly newPage: () => Promise<Page>
+  readonly close: () => Promise<void>
+}
+
+interface Playwright {
+  readonly chromium: {
+    readonly launchPersistentContext: (
+      directory: string,
+      options: Readonly<Record<string, unknown>>
+    ) => Promise<Browser>
+  }
+}
+
+const playwright: Effect.Effect<Playwright> = Effect.promise(async () => {
+  const name: string = "playwright-core"
+  const module: unknown = await import(name)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return module as Playwright
+})
+
+interface Site {
+  readonly origin: string
+  /** Ends the connections that the browser keeps, or has opened in case it might need them. */
+  readonly hangUp: Effect.Effect<void>
+}
+
+/** Serves the page on an origin of its own. */
+const site: Effect.Effect<Site, never, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.async<http.Server>((resume) => {
+      const server = http.createServer((_, response) => {
+        response.writeHead(200, { "content-type": "text/html", connection: "close" })
+        response.end(fs.readFileSync(PAGE))
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) =>
+      Effect.async<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      })
+  ),
+  (server) => {
+    const address = server.address()
+    if (address === null || typeof address === "string") throw new Error("the page is served nowhere")
+    return {
+      origin: `http://127.0.0.1:${address.port}`,
+      hangUp: Effect.sync(() => server.closeAllConnections())
+    }
+  }
+)
+
+const browser = Effect.gen(function* () {
+  const { chromium } = yield* playwright
+  const directory = yield* temporaryDirectory
+  return yield* Effect.acquireRelease(
+    Effect.promise(() =>
+      chromium.launchPersistentContext(directory, {
+        executablePath: CHROMIUM,
+        headless: true,
+        handleSIGINT: false,
+        handleSIGTERM: false,
+        handleSIGHUP: false,
+        args: [
+          "--headless",
+          "--no-sandbox",
+          "--disable-gpu",
+          "--disable-quic",
+          "--no-first-run",
+          "--disable-background-networking",
+          "--disable-component-update",
+          "--disable-sync"
+        ]
+      })
+    ),
+    (browser) => Effect.promise(() => browser.close())
+  )
+})
+
+interface Tab {
+  readonly open: Open
+  readonly close: Effect.Effect<void>
+}
+
+interface BrowserClient extends Client {
+  readonly site: Site
+  /** Opens the page in a tab of its own. */
+  readonly openTab: (site: Site) => Effect.Effect<Tab, never, Scope.Scope>
+}
+
+const chromium: Effect.Effect<BrowserClient, never, Scope.Scope> = Effect.gen(function* () {
+  const { newPage } = yield* Effect.map(browser, (browser) => ({ newPage: () => browser.newPage() }))
+  const openTab: BrowserClient["openTab"] = ({ hangUp, origin }) =>
+    Effect.gen(function* () {
+      yield* Effect.addFinalizer(() => hangUp)
+      const page = yield* Effect.acquireRelease(Effect.promise(newPage), (page) =>
+        Effect.promise(() => page.close())
+      )
+      yield* Effect.promise(() => page.goto(origin))
+      let sessions = 0
+      const open: Open = (url, subprotocols = []) =>
+        Effect.suspend(() => {
+          const id = sessions++
+          const call: Remote.Call = (name, argument) =>
+            Effect.tryPromise({
+              try: () => page.evaluate(`client.${name}(${id}, ${JSON.stringify(argument)})`),
+              catch: (error) => new ClientFailed({ message: String(error) })
+            })
+          return Remote.open(call, url, subprotocols)
+        })
+      return { open, close: Effect.promise(() => page.close()) }
+    })
+  const own = yield* site
+  return {
+    origin: own.origin,
+    site: own,
+    openTab,
+    open: (url, subprotocols) => Effect.flatMap(openTab(own), ({ open }) => open(url, subprotocols))
+  }
+})
+
+suite({
+  name: "Chromium",
+  missing: fs.existsSync(CHROMIUM)
+    ? undefined
+    : `no ${CHROMIUM}: apt-get install -y --no-install-recommends chromium`,
+  compresses: true,
+  client: chromium,
+  more: (setup) => {
+    live("may not connect from a page of another origin", () =>
+      Effect.gen(function* () {
+        const { client, program } = setup()
+        const { open } = yield* client.openTab(yield* site)
+        const { message } = yield* Effect.flip(open(program.webSocketUrl))
+        expect(message).toBe("error, close 1006")
+      })
+    )
+
+    live("may connect from any page if every origin is allowed", () =>
+      Effect.gen(function* () {
+        const { client, start } = setup()
+        const program = yield* start(["--origin", "*"])
+        const { open } = yield* client.openTab(yield* site)
+        const session = yield* open(program.webSocketUrl)
+        yield* session.exchange(["hello"])
+      })
+    )
+
+    live("says 1001 when its tab is closed", () =>
+      Effect.gen(function* () {
+        const { client, start } = setup()
+        const program = yield* start([])
+        const { close, open } = yield* client.openTab(client.site)
+        const session = yield* open(program.webSocketUrl)
+        yield* session.exchange(["hello"])
+        yield* close
+        expect(yield* program.log.logged("connection closed")).toMatchObject({
+          reason: "PeerClosed",
+          code: 1001,
+          messagesIn: 1
+        })
+      })
+    )
+  }
+})
