@@ -44,20 +44,16 @@ const playwright: Effect.Effect<Playwright> = Effect.promise(async () => {
   return module as Playwright
 })
 
-interface Site {
-  readonly origin: string
-  /** Ends the connections that the browser keeps, or has opened in case it might need them. */
-  readonly hangUp: Effect.Effect<void>
-}
-
-/** Serves the page on an origin of its own. */
-const site: Effect.Effect<Site, never, Scope.Scope> = Effect.map(
+/** Serves the page on an origin of its own, which it gives. */
+const site: Effect.Effect<string, never, Scope.Scope> = Effect.map(
   Effect.acquireRelease(
     Effect.async<http.Server>((resume) => {
       const server = http.createServer((_, response) => {
         response.writeHead(200, { "content-type": "text/html", connection: "close" })
         response.end(fs.readFileSync(PAGE))
       })
+      // A browser opens some more in case it needs them, and keeps them: no test leaves them behind.
+      server.on("connection", (socket) => socket.unref())
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
     }),
     (server) =>
@@ -69,10 +65,7 @@ const site: Effect.Effect<Site, never, Scope.Scope> = Effect.map(
   (server) => {
     const address = server.address()
     if (address === null || typeof address === "string") throw new Error("the page is served nowhere")
-    return {
-      origin: `http://127.0.0.1:${address.port}`,
-      hangUp: Effect.sync(() => server.closeAllConnections())
-    }
+    return `http://127.0.0.1:${address.port}`
   }
 )
 
@@ -109,16 +102,15 @@ interface Tab {
 }
 
 interface BrowserClient extends Client {
-  readonly site: Site
-  /** Opens the page in a tab of its own. */
-  readonly openTab: (site: Site) => Effect.Effect<Tab, never, Scope.Scope>
+  readonly origin: string
+  /** Opens the page of a site in a tab of its own. */
+  readonly openTab: (origin: string) => Effect.Effect<Tab, never, Scope.Scope>
 }
 
 const chromium: Effect.Effect<BrowserClient, never, Scope.Scope> = Effect.gen(function* () {
   const { newPage } = yield* Effect.map(browser, (browser) => ({ newPage: () => browser.newPage() }))
-  const openTab: BrowserClient["openTab"] = ({ hangUp, origin }) =>
+  const openTab: BrowserClient["openTab"] = (origin) =>
     Effect.gen(function* () {
-      yield* Effect.addFinalizer(() => hangUp)
       const page = yield* Effect.acquireRelease(Effect.promise(newPage), (page) =>
         Effect.promise(() => page.close())
       )
@@ -136,12 +128,11 @@ const chromium: Effect.Effect<BrowserClient, never, Scope.Scope> = Effect.gen(fu
         })
       return { open, close: Effect.promise(() => page.close()) }
     })
-  const own = yield* site
+  const origin = yield* site
   return {
-    origin: own.origin,
-    site: own,
+    origin,
     openTab,
-    open: (url, subprotocols) => Effect.flatMap(openTab(own), ({ open }) => open(url, subprotocols))
+    open: (url, subprotocols) => Effect.flatMap(openTab(origin), ({ open }) => open(url, subprotocols))
   }
 })
 
@@ -176,7 +167,7 @@ suite({
       Effect.gen(function* () {
         const { client, start } = setup()
         const program = yield* start([])
-        const { close, open } = yield* client.openTab(client.site)
+        const { close, open } = yield* client.openTab(client.origin)
         const session = yield* open(program.webSocketUrl)
         yield* session.exchange(["hello"])
         yield* close

@@ -1,0 +1,58 @@
+/**
+ * The example of the README is a program that runs.
+ */
+import * as Effect from "effect/Effect"
+import { transform } from "esbuild"
+import { spawn } from "node:child_process"
+import * as fs from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { describe, expect } from "vitest"
+import * as Frames from "./support/frames.js"
+import { freePort } from "./support/freePort.js"
+import { live } from "./support/live.js"
+import * as RawClient from "./support/RawClient.js"
+import { lastWords } from "./support/session.js"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+/** Inside the package, where it can be imported by its name. */
+const folder = `${root}dist`
+
+/** The first block of TypeScript. */
+const example = Effect.promise(async () => {
+  const readme = await fs.readFile(`${root}README.md`, "utf8")
+  const [, code = ""] = /```ts\n(.*?)```/s.exec(readme) ?? []
+  return code
+})
+
+describe("the program in the README", () => {
+  live("runs on the built package, does what it says, and says its last word on SIGTERM", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const code = (yield* example).replace("port: 8080", `port: ${port}`)
+      const { code: script } = yield* Effect.promise(() => transform(code, { loader: "ts", format: "esm" }))
+      const file = `${folder}/readme-${process.pid}.mjs`
+      yield* Effect.acquireRelease(
+        Effect.promise(() => fs.writeFile(file, script)),
+        () => Effect.promise(() => fs.rm(file))
+      )
+      const program = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] })),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const exited = new Promise<number | null>((resolve) => program.once("exit", resolve))
+      const listening = new Promise<"listening">((resolve) =>
+        program.stdout.once("data", () => resolve("listening"))
+      )
+      expect(yield* Effect.promise(() => Promise.race([listening, exited]))).toBe("listening")
+
+      const peer = yield* RawClient.connect({ port, path: "/shout" })
+      yield* peer.write(Frames.text("hello"))
+      expect((yield* peer.nextMessage).text).toBe("HELLO")
+      program.kill("SIGTERM")
+      expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+        "close 1001 server shutting down"
+      ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+})
