@@ -136,8 +136,8 @@ export class Lifecycle {
 
   /** What failed in the release of what the handler had acquired; how the handler itself ended has been reported. */
   #reportRelease(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    const known = [...Cause.defects(this.#handlerCause)]
-    const defects = [...Cause.defects(cause)].filter((defect) => !known.includes(defect))
+    const known = new Set(Cause.defects(this.#handlerCause))
+    const defects = [...Cause.defects(cause)].filter((defect) => !known.has(defect))
     return Effect.forEach(defects, (defect) => this.#report(Cause.die(defect)), { discard: true })
   }
 

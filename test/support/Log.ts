@@ -47,7 +47,8 @@ export const make = (): Log => {
     lines,
     logged,
     write: (line) => {
-      lines.push(JSON.parse(line) as Line)
+      const parsed: Line = JSON.parse(line)
+      lines.push(parsed)
       const woken = waiting
       waiting = []
       for (const wake of woken) wake()

@@ -12,7 +12,7 @@ import { it } from "vitest"
 /** Handles of the operating system, by kind, and listeners on the process: what a server could leave behind. */
 const resources = (): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
-  const kinds = [
+  const kinds = new Set([
     "TCPSocketWrap",
     "TCPServerWrap",
     "TLSWrap",
@@ -20,9 +20,9 @@ const resources = (): ReadonlyMap<string, number> => {
     "Immediate",
     "TCPConnectWrap",
     "TTYWrap"
-  ]
+  ])
   for (const kind of process.getActiveResourcesInfo()) {
-    if (kinds.includes(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    if (kinds.has(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1)
   }
   for (const name of process.eventNames()) {
     counts.set(`process.on(${String(name)})`, process.listenerCount(String(name)))
