@@ -54,9 +54,16 @@ const secureServer = (tls: {
     const cert = yield* read("TLS certificate", tls.cert, "tls-cert")
     const key = yield* read("TLS key", tls.key, "tls-key")
     const https = yield* Effect.promise(() => import("node:https"))
+    const crypto = yield* Effect.promise(() => import("node:crypto"))
     return yield* Effect.try({
-      // As in plain HTTP: what a peer sent before it ended its side is still answered.
-      try: () => https.createServer({ cert, key, allowHalfOpen: true }),
+      try: () => {
+        // Node itself overlooks a key of another kind than the certificate's, until a client comes.
+        if (!new crypto.X509Certificate(cert).checkPrivateKey(crypto.createPrivateKey(key))) {
+          throw new Error("the key does not match the certificate")
+        }
+        // Half open as in plain HTTP: what a peer sent before it ended its side is still answered.
+        return https.createServer({ cert, key, allowHalfOpen: true })
+      },
       catch: (cause) => cannotUseCertificate(tls.cert, tls.key, cause)
     })
   })
