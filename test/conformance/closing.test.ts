@@ -139,7 +139,7 @@ describe("5.5.1: after a Close frame", () => {
 describe("7.1.1: closing TCP", () => {
   live("7.1.1: the server ends TCP first, while the client has its side still open", () =>
     Effect.gen(function* () {
-      const peer = yield* session({ closeTimeout: "30 seconds" })
+      const peer = yield* session()
       yield* peer.write(Frames.close(1000))
       // The client has not ended its side: the FIN that this waits for can't be an answer to one.
       expect(yield* peer.ended).toBe("fin")
@@ -150,7 +150,7 @@ describe("7.1.1: closing TCP", () => {
 
   live("7.1.7: so it does when it fails the connection", () =>
     Effect.gen(function* () {
-      const peer = yield* session({ closeTimeout: "30 seconds" })
+      const peer = yield* session()
       yield* peer.write(Frames.frame({ opcode: 3 }))
       expect(yield* peer.ended).toBe("fin")
       yield* expectClose(peer, 1002)

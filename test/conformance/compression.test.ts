@@ -403,6 +403,29 @@ describe("10.4: the largest message is that of what is inflated", () => {
     )
   }
 
+  live("10.4: one byte more, uncompressed, closes with 1009", () =>
+    Effect.gen(function* () {
+      const { peer } = yield* deflateSession({ maxPayload: 1000 })
+      yield* expectFailure(peer, together(Frames.text("before"), Frames.text("a".repeat(1001))), 1009, [
+        "text before"
+      ])
+    })
+  )
+
+  live("10.4: what stood before a message that is too big is echoed, and nothing after it", () =>
+    Effect.gen(function* () {
+      const session = yield* deflateSession({ maxPayload: 1000 })
+      yield* session.peer.write(
+        together(
+          session.frame(TEXT, "before"),
+          session.frame(TEXT, "a".repeat(1001)),
+          session.frame(TEXT, "after")
+        )
+      )
+      yield* expectUntilEnd(session, ["text before", "close 1009 message too big"])
+    })
+  )
+
   live("10.4: one byte more in fragments closes with 1009", () =>
     Effect.gen(function* () {
       const { frames, peer } = yield* deflateSession({ maxPayload: 1000 })
@@ -456,6 +479,20 @@ describe("what stood before the end is echoed before it, though it has to be inf
       const session = yield* deflateSession()
       yield* session.peer.writeAndEnd(session.frame(TEXT, "hello"))
       yield* expectUntilEnd(session, ["text hello"])
+    })
+  )
+
+  live("7.2.1: a ping behind a message, before the end of TCP", () =>
+    Effect.gen(function* () {
+      const session = yield* deflateSession()
+      const message = session.frame(TEXT, "x".repeat(100_000))
+      yield* session.peer.writeAndEnd(together(message, Frames.ping("last")))
+      const { end, frames } = yield* session.peer.allUntilEnd
+      expect(frames.map((frame) => Frames.describe(session.inflated(frame))).sort()).toEqual([
+        "pong last",
+        described(TEXT, "x".repeat(100_000))
+      ])
+      expect(end).toBe("fin")
     })
   )
 

@@ -100,6 +100,22 @@ describe("the events", () => {
     })
   )
 
+  timeless("go on for who still follows when another one no longer does", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(echo)
+      const staying = yield* follow(server)
+      const scope = yield* Scope.make()
+      const leaving = yield* Scope.extend(follow(server), scope)
+      server.openMany(1)
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      server.open({ remote: "192.0.2.1:2" })
+      yield* settle
+      expect(leaving.map(brief)).toEqual(["opened 192.0.2.1:1"])
+      expect(staying.map(brief)).toEqual(["opened 192.0.2.1:1", "opened 192.0.2.1:2"])
+    })
+  )
+
   timeless("that come when the list says so: closed is not in it any more, stopping still is", () =>
     Effect.gen(function* () {
       const server = yield* serve(echo)

@@ -9,6 +9,7 @@ import * as Deflate from "./deflate.js"
 import * as Frames from "./frames.js"
 import * as RawClient from "./RawClient.js"
 import { testServer } from "./server.js"
+import { PATIENT } from "./session.js"
 
 export const EXTENSION = "permessage-deflate"
 
@@ -88,7 +89,9 @@ export const deflateSession = (
   options: ServerOptions = {},
   offer: string = EXTENSION
 ): Effect.Effect<DeflateSession, unknown, Scope.Scope> =>
-  Effect.flatMap(testServer({ compression: true, ...options }), ({ port }) => deflateConnection(port, offer))
+  Effect.flatMap(testServer({ ...PATIENT, compression: true, ...options }), ({ port }) =>
+    deflateConnection(port, offer)
+  )
 
 /** Takes as many frames, inflated, one line each. */
 export const takeInflated = ({ inflated, peer }: DeflateSession, count: number) =>

@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { ServerOptions } from "../../src/index.js"
 import { live } from "./live.js"
 import { testServer } from "./server.js"
+import { PATIENT } from "./session.js"
 
 /** When a run that has found a counterexample stops to look for a smaller one, in milliseconds. */
 const SHRINKING = 20_000
@@ -31,7 +32,7 @@ export const property = <A>(
     name,
     () =>
       Effect.gen(function* () {
-        const { port } = yield* testServer(options.server)
+        const { port } = yield* testServer({ ...PATIENT, ...options.server })
         const runPromise = Runtime.runPromise(yield* Effect.runtime())
         const holds = FC.asyncProperty(options.arbitrary, async (value) => {
           await runPromise(Effect.scoped(run(value, port)))

@@ -10,12 +10,18 @@ import type * as Inbox from "./Inbox.js"
 import * as RawClient from "./RawClient.js"
 import { testServer } from "./server.js"
 
+/**
+ * Longer than any client waits: where the server is to end TCP, it must do so by itself, and not because the close
+ * handshake took too long.
+ */
+export const PATIENT = { closeTimeout: "30 seconds" } as const
+
 /** A connection to a server of its own. */
 export const session = (
   options: ServerOptions = {},
   client: Omit<RawClient.ConnectOptions, "port"> = {}
 ): Effect.Effect<RawClient.RawClient, unknown, Scope.Scope> =>
-  Effect.flatMap(testServer(options), ({ port }) => RawClient.connect({ ...client, port }))
+  Effect.flatMap(testServer({ ...PATIENT, ...options }), ({ port }) => RawClient.connect({ ...client, port }))
 
 /** Joins frames, so that they are sent in one TCP segment. */
 export const together = (...frames: ReadonlyArray<Uint8Array>): Buffer => Buffer.concat(frames)
