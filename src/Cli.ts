@@ -69,7 +69,9 @@ export const parse = (
     if (name === "version" && value === undefined) return { _tag: "Version" }
     if (name === "help" || name === "version") problems.push(`${rawName} takes no value`)
     else if (!Object.hasOwn(flags, name)) problems.push(`unknown option ${rawName}: see --help`)
-    else given.set(name, [...(given.get(name) ?? []), value ?? ""])
+    else if (token.inlineValue === false && value?.startsWith("--") === true) {
+      problems.push(`${rawName} is followed by ${value}, and has no value: see --help`)
+    } else given.set(name, [...(given.get(name) ?? []), value ?? ""])
   }
 
   const read = <A>(option: Option<A>): A => {

@@ -12,7 +12,7 @@ import * as CloseCode from "../protocol/CloseCode.js"
 import type { ConnectionId } from "../protocol/ConnectionId.js"
 import * as Message from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
-import { StopSignal } from "./StopSignal.js"
+import type { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
 
 /** Something was to be sent on a connection that has said its last word, or whose peer is gone. */
@@ -35,6 +35,7 @@ export interface ConnectionOptions {
   readonly path: string
   readonly subprotocol: string | undefined
   readonly transport: Transport
+  readonly stopSignal: StopSignal
   /** The time in milliseconds since 1970. */
   readonly now: () => number
   /** Stops the connection, unless it is stopping already. */
@@ -68,7 +69,7 @@ export class Connection {
   /** When the handshake was accepted, in milliseconds since 1970. */
   readonly openedAt: number
   /** Given when the connection is to end, with the reason. */
-  readonly stopSignal = new StopSignal()
+  readonly stopSignal: StopSignal
   /** Counted as messages are handed to the handler, and payload bytes with them. */
   messagesIn = 0
   bytesIn = 0
@@ -89,6 +90,7 @@ export class Connection {
     this.subprotocol = options.subprotocol
     this.remote = options.transport.remote
     this.openedAt = options.now()
+    this.stopSignal = options.stopSignal
     this.#transport = options.transport
     this.#now = options.now
     this.#stop = options.stop

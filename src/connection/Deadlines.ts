@@ -24,10 +24,11 @@ export interface Deadlines {
 export const make = (timeout: Duration.Duration): Effect.Effect<Deadlines, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
-    const now = () => clock.unsafeCurrentTimeMillis()
+    // The time of day may be set; this one only goes on.
+    const now = () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
     const millis = Duration.toMillis(timeout)
     const pending = new Set<{ readonly at: number; readonly callback: () => void }>()
-    const waiters = new Waiters()
+    const waiters = new Waiters(() => pending.size > 0)
 
     const next: Effect.Effect<void> = Effect.suspend(() => {
       for (const deadline of pending) {

@@ -6,11 +6,11 @@ import type { Message } from "../protocol/Message.js"
 import { Waiters } from "./Waiters.js"
 
 /** What a message that waits costs beside its payload: the objects around it. */
-const MESSAGE_OVERHEAD = 128
+export const MESSAGE_OVERHEAD = 128
 
 /** Messages that wait to be taken. */
 export class Inbox {
-  readonly #waiters = new Waiters()
+  readonly #waiters = new Waiters(() => !this.isEmpty || this.#isOver)
   readonly #onTaken: () => void
   #messages: Array<Message> = []
   #isOver = false

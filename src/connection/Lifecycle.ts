@@ -14,10 +14,11 @@ import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionOptions, Handler } from "./Connection.js"
 import { Connection, ConnectionClosed } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
+import { StopSwitch } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
 
 /** What the life of a connection is given. */
-export interface LifecycleOptions extends Omit<ConnectionOptions, "stop"> {
+export interface LifecycleOptions extends Omit<ConnectionOptions, "stop" | "stopSignal"> {
   /** As far away as a handler may go on with what was read before the stop, and then the peer with its Close frame. */
   readonly deadlines: Deadlines
   /** Runs a fiber in the scope of the server. */
@@ -38,6 +39,7 @@ const isExpected = (cause: Cause.Cause<unknown>): boolean =>
 /** The life of one connection. */
 export class Lifecycle {
   readonly connection: Connection
+  readonly #signal = new StopSwitch()
   readonly #transport: Transport
   readonly #options: LifecycleOptions
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
@@ -50,7 +52,11 @@ export class Lifecycle {
   constructor(options: LifecycleOptions) {
     this.#options = options
     this.#transport = options.transport
-    this.connection = new Connection({ ...options, stop: (reason) => this.stop(reason) })
+    this.connection = new Connection({
+      ...options,
+      stopSignal: this.#signal,
+      stop: (reason) => this.stop(reason)
+    })
     this.#transport.attach({
       onEnding: (reason) => {
         this.stop(reason)
@@ -66,15 +72,14 @@ export class Lifecycle {
 
   /**
    * Ends the connection, unless it is ending already: the first reason wins. Synchronous, and at once: nothing more
-   * is read. A handler sees its messages end after those that had been read, and has the close timeout to answer them;
-   * then it is interrupted. One that has none to answer and doesn't wait for any is interrupted now.
+   * is read. A handler that reads messages sees them end after those that had been read, and has the close timeout to
+   * come to its own end; then it is interrupted. One that hasn't asked for messages is interrupted now.
    *
    * @returns whether this call ended it.
    */
   stop(reason: StopReason): boolean {
     if (!this.#begin(reason)) return false
-    if (this.#transport.isClosed() || !(this.connection.hasPulled || this.#transport.hasMessages()))
-      this.#interrupt()
+    if (this.#transport.isClosed() || !this.connection.hasPulled) this.#interrupt()
     this.#watch()
     return true
   }
@@ -102,7 +107,7 @@ export class Lifecycle {
   }
 
   #begin(reason: StopReason): boolean {
-    if (!this.connection.stopSignal.give(reason)) return false
+    if (!this.#signal.give(reason)) return false
     this.#transport.seal()
     this.#options.onStopping(this.connection, reason)
     return true
@@ -116,7 +121,7 @@ export class Lifecycle {
   #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
-      const isStopped = this.connection.stopSignal.reason !== undefined
+      const isStopped = this.#signal.reason !== undefined
       if (!isStopped) {
         this.#begin(
           Exit.isFailure(exit)
@@ -146,7 +151,7 @@ export class Lifecycle {
       if (this.#isLeaving) return this.#transport.closed
       this.#isLeaving = true
       this.#deadline?.cancel()
-      const reason = this.connection.stopSignal.reason ?? StopReason.PeerVanished()
+      const reason = this.#signal.reason ?? StopReason.PeerVanished()
       return this.#options
         .onFarewell(this.connection, reason)
         .pipe(
@@ -158,7 +163,7 @@ export class Lifecycle {
   }
 
   #sayFarewell(): void {
-    const reason = this.connection.stopSignal.reason
+    const reason = this.#signal.reason
     if (reason === undefined) return
     const last = farewell(reason)
     if (last._tag === "End") this.#transport.end()

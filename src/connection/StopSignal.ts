@@ -7,16 +7,22 @@ import * as FiberId from "effect/FiberId"
 import type { StopReason } from "../protocol/StopReason.js"
 
 /** Given once, with the reason for which the connection ends. */
-export class StopSignal {
+export interface StopSignal {
+  /** The reason, once it is given. */
+  readonly reason: StopReason | undefined
+  /** Waits for the stop, and tells its reason. */
+  readonly await: Effect.Effect<StopReason>
+}
+
+/** A stop signal in the hands of who gives it: the lifecycle, and nobody else, since there is more to a stop. */
+export class StopSwitch implements StopSignal {
   readonly #deferred = Deferred.unsafeMake<StopReason>(FiberId.none)
   #reason: StopReason | undefined = undefined
 
-  /** The reason, once it is given. */
   get reason(): StopReason | undefined {
     return this.#reason
   }
 
-  /** Waits for the stop, and tells its reason. */
   get await(): Effect.Effect<StopReason> {
     return Deferred.await(this.#deferred)
   }

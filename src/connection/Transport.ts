@@ -6,6 +6,14 @@ import type * as Effect from "effect/Effect"
 import type { Message } from "../protocol/Message.js"
 import type { StopReason } from "../protocol/StopReason.js"
 
+/** The limits of a transport. */
+export interface TransportOptions {
+  /** Outbound bytes buffered before reading pauses. */
+  readonly highWaterMark: number
+  /** The largest message, in bytes. */
+  readonly maxPayload: number
+}
+
 /** What a transport reports, synchronously and in the order of the wire. */
 export interface TransportListener {
   /** The peer ends the connection. What it sent before can still be taken. */
@@ -22,8 +30,6 @@ export interface Transport {
   readonly attach: (listener: TransportListener) => void
   /** Waits for messages and takes all that have been read. Empty when there will be no more. */
   readonly take: Effect.Effect<ReadonlyArray<Message>>
-  /** Whether messages wait to be taken. */
-  readonly hasMessages: () => boolean
   /** Outbound bytes that the kernel hasn't taken yet. */
   readonly bufferedBytes: () => number
   /** Writes messages as one batch. False if it was too late: a Close frame has been sent, or TCP is gone. */
@@ -31,8 +37,8 @@ export interface Transport {
   /** Waits while more than the high-water mark is buffered, and no longer than until the connection ends. */
   readonly drained: Effect.Effect<void>
   /**
-   * Ends the stream of messages after what has been read by now; what comes later is dropped. `drained` no longer
-   * waits: what may still be written is bounded by what was read.
+   * Ends the stream of messages after what has been read by now; what comes later is dropped. `drained` doesn't wait
+   * any more for as much as it takes to answer that.
    */
   readonly seal: () => void
   /**

@@ -5,35 +5,31 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { formatAddress } from "./Address.js"
-import { Inbox } from "./Inbox.js"
+import { Inbox, MESSAGE_OVERHEAD } from "./Inbox.js"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
-import type { Transport, TransportListener } from "./Transport.js"
+import type { Transport, TransportListener, TransportOptions } from "./Transport.js"
+import { TurnCork } from "./TurnCork.js"
 import { Waiters } from "./Waiters.js"
 import { tooBig, whatWasWrong, type WsSocket } from "./WsSocket.js"
 
 const TEXT = { binary: false }
 const BINARY = { binary: true }
 
-/** The limits of a transport. */
-export interface TransportOptions {
-  /** Outbound bytes buffered before reading pauses. */
-  readonly highWaterMark: number
-  /** The largest message, in bytes. */
-  readonly maxPayload: number
-}
-
 /** A transport over one `ws` connection. */
 export class WsTransport implements Transport {
   readonly remote: string
   readonly #ws: WsSocket
   readonly #socket: Socket
+  readonly #pongs: TurnCork
   readonly #highWaterMark: number
   readonly #maxPayload: number
+  /** Outbound bytes that may be buffered before writes wait: once sealed, as much more as it takes to answer the rest. */
+  #limit: number
   readonly #inbox = new Inbox(() => this.#read())
-  readonly #writers = new Waiters()
-  readonly #closers = new Waiters()
+  readonly #writers = new Waiters(() => this.#mayWrite())
+  readonly #closers = new Waiters(() => this.#isClosed)
   #listener: TransportListener | undefined = undefined
   #isPaused = false
   #isSealed = false
@@ -41,17 +37,20 @@ export class WsTransport implements Transport {
   #isSaid = false
   #peerEnded = false
   #isClosed = false
+  /** The peer broke a rule that `ws` doesn't know of. */
+  #isFailed = false
   /** TCP is to end when all has been written: compressed messages take a while. */
   #isEnding = false
   /** Batches that the kernel has yet to take. */
   #unwritten = 0
-  #isCorked = false
   #badFrameCode: number | undefined = undefined
 
   constructor(ws: WsSocket, socket: Socket, options: TransportOptions) {
     this.#ws = ws
     this.#socket = socket
+    this.#pongs = new TurnCork(socket)
     this.#highWaterMark = options.highWaterMark
+    this.#limit = options.highWaterMark
     this.#maxPayload = options.maxPayload
     this.remote = formatAddress(socket.remoteAddress, socket.remotePort)
   }
@@ -72,10 +71,6 @@ export class WsTransport implements Transport {
 
   get take(): Effect.Effect<ReadonlyArray<Message>> {
     return this.#inbox.take
-  }
-
-  hasMessages(): boolean {
-    return !this.#inbox.isEmpty
   }
 
   bufferedBytes(): number {
@@ -102,14 +97,13 @@ export class WsTransport implements Transport {
   }
 
   readonly drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#isFull() && !this.#isSealed && !this.#inbox.isOver && !this.#isSaid
-      ? Effect.zipRight(this.#writers.wait, this.drained)
-      : Effect.void
+    this.#mayWrite() ? Effect.void : Effect.zipRight(this.#writers.wait, this.drained)
   )
 
   seal(): void {
     if (this.#isSealed) return
     this.#isSealed = true
+    this.#limit += this.bufferedBytes() + this.#inbox.cost
     this.#pause()
     this.#ws.afterReceived(() => this.#inbox.finish())
     this.#writers.wake()
@@ -120,15 +114,16 @@ export class WsTransport implements Transport {
     if (!this.#say()) return false
     if (code === undefined) this.#ws.sendClose()
     else this.#ws.sendClose(code, reason)
-    if (this.#peerEnded) this.#ws.passEnd()
+    // A failed connection isn't kept for the peer's answer (RFC 6455 section 7.1.7).
+    if (this.#isFailed) this.#endSoon()
+    else if (this.#peerEnded) this.#ws.passEnd()
     this.#ws.resume()
     return isOpen
   }
 
   end(): void {
     if (!this.#say()) return
-    if (this.#unwritten === 0) this.#endNow()
-    else this.#isEnding = true
+    this.#endSoon()
     this.#ws.resume()
   }
 
@@ -172,9 +167,11 @@ export class WsTransport implements Transport {
     if (this.#inbox.isOver) return
     if (data.length > this.#maxPayload) {
       // One that came compressed: its frames were not too large.
+      this.#isFailed = true
       this.#listener?.onEnding(StopReason.ProtocolError(tooBig))
       return this.#inbox.finish()
     }
+    if (this.#isSealed) this.#limit += data.length + MESSAGE_OVERHEAD
     this.#inbox.push(new Message(isBinary ? "Binary" : "Text", data))
     if (this.#inbox.cost > this.#highWaterMark) this.#pause()
   }
@@ -182,14 +179,7 @@ export class WsTransport implements Transport {
   // By hand, since `ws` ends the connection of a peer that sends more than a few pings in one read.
   #onPing(data: Buffer): void {
     if (this.#isSaid || this.#ws.readyState !== this.#ws.OPEN) return
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.#socket.cork()
-      process.nextTick(() => {
-        this.#isCorked = false
-        this.#socket.uncork()
-      })
-    }
+    this.#pongs.cork()
     this.#ws.pong(data, false, this.#onFlushed)
     if (this.#isFull()) this.#pause()
   }
@@ -221,9 +211,13 @@ export class WsTransport implements Transport {
   }
 
   readonly #onFlushed = (): void => {
-    if (this.#isFull()) return
-    this.#writers.wake()
+    if (this.#mayWrite()) this.#writers.wake()
     this.#read()
+  }
+
+  #endSoon(): void {
+    if (this.#unwritten === 0) this.#endNow()
+    else this.#isEnding = true
   }
 
   #endNow(): void {
@@ -239,6 +233,10 @@ export class WsTransport implements Transport {
     this.#inbox.finish()
     this.#writers.wake()
     return true
+  }
+
+  #mayWrite(): boolean {
+    return this.#isSaid || this.bufferedBytes() <= this.#limit
   }
 
   #isFull(): boolean {

@@ -131,7 +131,8 @@ export const make = (
       if (sockets.has(socket)) {
         sockets.set(socket, response)
         response.once("close", () => {
-          if (sockets.has(socket)) sockets.set(socket, undefined)
+          // Unless the next request on it is being answered already.
+          if (sockets.get(socket) === response) sockets.set(socket, undefined)
         })
       }
       if (!isListening) response.shouldKeepAlive = false

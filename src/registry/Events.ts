@@ -18,7 +18,7 @@ export type ConnectionEvent =
 const EVENTS_WAITING = 1000
 
 class Subscriber {
-  readonly #waiters = new Waiters()
+  readonly #waiters = new Waiters(() => this.#waiting.length > 0)
   #waiting: Array<ConnectionEvent> = []
 
   push(event: ConnectionEvent): void {

@@ -54,10 +54,13 @@ const order = [
 const place = ([name]: [string, unknown]): number =>
   order.includes(name) ? order.indexOf(name) : order.length
 
+/** What every line has: no field takes its place. */
+const taken: ReadonlySet<string> = new Set(["timestamp", "level", "message"])
+
 const entry = ({ annotations, cause, date, logLevel, message }: Logger.Logger.Options<unknown>): Entry => {
   const fields: Record<string, unknown> = {}
   for (const [name, value] of [...annotations].sort((a, b) => place(a) - place(b)))
-    fields[name] = plain(value)
+    fields[taken.has(name) ? `_${name}` : name] = plain(value)
   if (!Cause.isEmpty(cause)) fields["cause"] = Cause.pretty(cause, { renderErrorCause: true })
   return {
     timestamp: date.toISOString(),

@@ -147,7 +147,7 @@ describe("a handler that is stopped", () => {
         if (messages.length > 0) life.transport.deliver(...messages)
         yield* settle
         life.transport.socketCloses()
-        yield* TestClock.adjust(2 * CLOSE_TIMEOUT)
+        yield* settle
         expect(life.trail).toContain("closed PeerVanished")
         yield* Deferred.succeed(gate, undefined)
         yield* over(life)

@@ -101,7 +101,12 @@ describe("whatever happens, in whatever order", () => {
       Stream.runForEach(connection.messages, (message) =>
         Effect.zipRight(connection.send(message), Effect.never)
       ),
-    deaf: () => Effect.never
+    deaf: () => Effect.never,
+    stubborn: (connection) =>
+      Effect.zipRight(
+        Effect.uninterruptible(Effect.sleep("12 seconds")),
+        Effect.suspend(() => echo(connection))
+      )
   }
 
   const run = (handler: string, steps: ReadonlyArray<Step>, answersClose: boolean) =>

@@ -13,10 +13,10 @@ import * as Swarm from "../support/Swarm.js"
 const SHUTDOWN = "close 1001 server shutting down"
 
 /** By how many milliseconds a timer may be late, with a busy machine on top of it. */
-const LATE = 2000
+const LATE = 3000
 
 /** What "at once" means, in milliseconds. */
-const AT_ONCE = 1000
+const AT_ONCE = 2000
 
 const signals = [
   { name: "SIGTERM", code: 143 },

@@ -169,6 +169,10 @@ describe("a handshake is refused", () => {
     expect(decide({ "sec-websocket-key": key })).toMatchObject({ status: 400, error: "InvalidKey" })
   })
 
+  it("that doesn't name its Host, with 400 (RFC 6455 section 4.2.1, RFC 9112 section 3.2)", () => {
+    expect(decide({ host: undefined })).toMatchObject({ status: 400, error: "MissingHost" })
+  })
+
   it("from a foreign origin, with 403 and the flag that would allow it (RFC 6455 section 10.2)", () => {
     const decision = decide({ origin: "https://foreign.example" })
     expect(decision).toMatchObject({ status: 403, error: "OriginNotAllowed" })

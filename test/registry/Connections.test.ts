@@ -344,6 +344,21 @@ describe("the log", () => {
       })
   )
 
+  timeless("has the code that was received though TCP was gone before it could be sent back", (log) =>
+    Effect.gen(function* () {
+      const server = yield* serve(busy)
+      const transport = server.open()
+      transport.deliver("one")
+      yield* settle
+      transport.peerCloses(4001, "bye")
+      yield* settle
+      transport.socketCloses()
+      yield* settle
+      expect(transport.lastWords).toEqual([])
+      expect(log.lines).toMatchObject([{ message: "connection closed", reason: "PeerClosed", code: 4001 }])
+    })
+  )
+
   timeless("has null for the code where TCP was gone before a Close frame could be sent", (log) =>
     Effect.gen(function* () {
       const server = yield* serve(busy)

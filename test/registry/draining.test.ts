@@ -248,6 +248,42 @@ describe("draining", () => {
     })
   )
 
+  timeless("waits for what handlers have to release, though their TCP connections are gone", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(() =>
+        Effect.zipRight(
+          Effect.addFinalizer(() => Effect.sleep("1 second")),
+          Effect.never
+        )
+      )
+      server.open().socketCloses()
+      yield* settle
+      expect(yield* server.connections.count).toBe(0)
+      const draining = yield* Effect.fork(drain(server))
+      yield* TestClock.adjust(999)
+      expect(draining.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(draining)
+    })
+  )
+
+  timeless("waits for what handlers have to release no longer than until its deadline", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(() =>
+        Effect.zipRight(
+          Effect.addFinalizer(() => Effect.sleep("1 minute")),
+          Effect.never
+        )
+      )
+      server.open().socketCloses()
+      yield* settle
+      const draining = yield* Effect.fork(drain(server, { timeout: 3000 }))
+      yield* TestClock.adjust(3000)
+      yield* Fiber.join(draining)
+      yield* TestClock.adjust("1 minute")
+    })
+  )
+
   timeless("then the end of the scope leaves nothing behind", () =>
     Effect.gen(function* () {
       const server = yield* serve(echo)

@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { echo } from "../../src/connection/Echo.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import type { ConnectionEvent } from "../../src/registry/Events.js"
+import { type ConnectionEvent, Events } from "../../src/registry/Events.js"
 import { serve, type Server } from "../support/registry.js"
 import { settle, timeless } from "../support/timeless.js"
 
@@ -209,6 +209,32 @@ describe("the events", () => {
       yield* settle
       expect(transport.written).toEqual(["one"])
       expect(yield* server.connections.count).toBe(0)
+    })
+  )
+
+  timeless("are made only while somebody follows", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(echo)
+      server.open()
+      const [connection] = yield* server.connections.list
+      if (connection === undefined) throw new Error("there is no connection")
+      const events = new Events()
+      let made = 0
+      const publish = () =>
+        events.publish(() => {
+          made++
+          return { _tag: "opened", connection }
+        })
+      publish()
+      expect(made).toBe(0)
+      const scope = yield* Scope.make()
+      yield* Effect.forkIn(Effect.scoped(Stream.runDrain(events.stream)), scope)
+      yield* settle
+      publish()
+      expect(made).toBe(1)
+      yield* Scope.close(scope, Exit.void)
+      publish()
+      expect(made).toBe(1)
     })
   )
 

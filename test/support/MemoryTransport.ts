@@ -36,9 +36,11 @@ export class MemoryTransport implements Transport {
   readonly #answersClose: boolean
   readonly #highWaterMark: number
   readonly #onAction: (action: Action) => void
-  readonly #takers = new Waiters()
-  readonly #writers = new Waiters()
-  readonly #closers = new Waiters()
+  readonly #takers = new Waiters(() => this.#inbox.length > 0 || this.#isOver)
+  readonly #writers = new Waiters(
+    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.#isOver || this.#isSaid
+  )
+  readonly #closers = new Waiters(() => this.#isClosed)
   #listener: TransportListener | undefined = undefined
   #inbox: Array<Message.Message> = []
   #buffered = 0
