@@ -102,6 +102,38 @@ describe("a stop reaches a connection", () => {
       })
   )
 
+  live("that pushes to a peer that doesn't read: nothing piles up until it is destroyed", () =>
+    Effect.gen(function* () {
+      const written = yield* Ref.make(0)
+      const server = yield* serverWith(
+        (connection) =>
+          Effect.all(
+            [
+              Stream.runDrain(connection.messages),
+              Effect.forever(
+                Effect.zipRight(
+                  connection.send(Buffer.alloc(16 * KIB)),
+                  Ref.update(written, (bytes) => bytes + 16 * KIB)
+                )
+              )
+            ],
+            { concurrency: "unbounded", discard: true }
+          ),
+        { closeTimeout: "300 millis" }
+      )
+      const peer = yield* RawClient.connect({ port: server.port })
+      yield* peer.pause
+      yield* eventually(
+        "the server is stuck",
+        Effect.map(only(server), ({ bufferedBytes }) => bufferedBytes > 64 * KIB)
+      )
+      const before = yield* Ref.get(written)
+      yield* stop(server)
+      yield* server.logged("connection closed", { reason: "StopSignal" })
+      expect((yield* Ref.get(written)) - before).toBeLessThan(512 * KIB)
+    })
+  )
+
   live("that is in its close handshake: the first reason stays", () =>
     Effect.gen(function* () {
       const server = yield* testServer({ closeTimeout: "300 millis" })

@@ -162,6 +162,9 @@ const runs = (
     { concurrency: 2 }
   )
 
+/** How many milliseconds all the runs may take, on a busy machine: by themselves it is a few seconds. */
+const RUNS_PATIENCE = 60_000
+
 const without = ["host", "port", "log-format"] as const
 
 describe("an unreadable value of a flag is named, with what is accepted:", () => {
@@ -175,7 +178,7 @@ describe("an unreadable value of a flag is named, with what is accepted:", () =>
         args: options.flatMap(({ one, value }) => [`--${one.flag}`, value])
       }))
     )
-  })
+  }, RUNS_PATIENCE)
 
   for (const { accepts, flag, values } of withEmpty) {
     it.each(values.map((value, round) => ({ value, round })))(`--${flag} $value`, ({ round, value }) => {
@@ -203,7 +206,7 @@ describe("an unreadable value of a variable is named, with what is accepted:", (
         env: Object.fromEntries(options.map(({ one, value }) => [variableOf(one), value]))
       }))
     )
-  })
+  }, RUNS_PATIENCE)
 
   for (const one of given) {
     const name = variableOf(one)
