@@ -6,7 +6,9 @@ export default defineConfig({
   test: {
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
-    testTimeout: 30_000,
+    // A machine that is busy with other things takes its time; what is about time says so itself.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,
