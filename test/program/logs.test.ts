@@ -13,7 +13,7 @@ import type { Line } from "../support/Log.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
-import { liveUnless } from "../support/skip.js"
+import { liveWithTool } from "../support/skip.js"
 
 const CLOSED = "connection closed"
 const INTERRUPTED = "connection interrupted"
@@ -212,7 +212,7 @@ describe("the line `listening`", () => {
     })
   )
 
-  liveUnless(noOpenssl, "has https and wss with a certificate", () =>
+  liveWithTool(noOpenssl, "has https and wss with a certificate", () =>
     Effect.gen(function* () {
       const { args } = yield* selfSigned
       const program = yield* Program.start({ args })
@@ -315,8 +315,11 @@ describe("an entry is one line", () => {
     })
   )
 
-  const noScript = spawnSync("script", ["--version"]).status === 0 ? undefined : "no program `script`"
-  liveUnless(noScript, "in pretty by default, and in colour, on a terminal", () =>
+  const noScript =
+    spawnSync("script", ["--version"]).status === 0
+      ? undefined
+      : "no program script: apt-get install -y --no-install-recommends bsdutils"
+  liveWithTool(noScript, "in pretty by default, and in colour, on a terminal", () =>
     Effect.gen(function* () {
       const program = yield* Program.start({ without: ["log-format"], isOnTerminal: true })
       const line = program.lines()[0] ?? ""

@@ -12,7 +12,7 @@ import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
-import { liveUnless } from "../support/skip.js"
+import { liveWithTool } from "../support/skip.js"
 
 /** What there is to see of an option in a program that runs. */
 type Look = (program: Program.Listening) => Effect.Effect<unknown, unknown, Scope.Scope>
@@ -214,7 +214,7 @@ describe("an option", () => {
     })
   )
 
-  liveUnless(noOpenssl, "--tls-cert and --tls-key are read from the environment, and the flags win", () =>
+  liveWithTool(noOpenssl, "--tls-cert and --tls-key are read from the environment, and the flags win", () =>
     Effect.gen(function* () {
       const one = yield* selfSigned
       const other = yield* selfSigned

@@ -9,7 +9,7 @@ import { noHandshake } from "../support/get.js"
 import * as Http from "../support/http.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
-import { liveUnless } from "../support/skip.js"
+import { liveUnless, liveWithTool } from "../support/skip.js"
 
 /** What a shutdown may take that waits for nobody, in milliseconds. */
 const AT_ONCE = 2000
@@ -78,7 +78,7 @@ describe("a shutdown isn't held up", () => {
 
 describe("a shutdown with TLS isn't held up", () => {
   for (const [state, open] of Object.entries(peers)) {
-    liveUnless(noOpenssl, `by ${state}`, () =>
+    liveWithTool(noOpenssl, `by ${state}`, () =>
       Effect.gen(function* () {
         const { args } = yield* selfSigned
         const program = yield* Program.start({ args })
@@ -93,7 +93,7 @@ describe("a shutdown with TLS isn't held up", () => {
     "a TLS handshake that is half sent": Buffer.from("1603010200010001fc", "hex")
   }
   for (const [state, bytes] of Object.entries(notYetSecure)) {
-    liveUnless(noOpenssl, `by ${state}`, () =>
+    liveWithTool(noOpenssl, `by ${state}`, () =>
       Effect.gen(function* () {
         const { args } = yield* selfSigned
         const program = yield* Program.start({ args })

@@ -17,7 +17,7 @@ import {
 } from "../support/certificate.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
-import { liveUnless } from "../support/skip.js"
+import { liveUnless, liveWithTool } from "../support/skip.js"
 
 /** Runs the program, and gives the one line with which it ends. */
 const failure = (options: Program.ProgramOptions) =>
@@ -154,7 +154,7 @@ const badFiles: ReadonlyArray<BadFile> = [
 
 describe("the program can't start with TLS, and says so in one line,", () => {
   for (const { args, says, what } of badFiles) {
-    liveUnless(noOpenssl, `when ${what}`, () =>
+    liveWithTool(noOpenssl, `when ${what}`, () =>
       Effect.gen(function* () {
         const pair = yield* selfSigned
         const directory = yield* temporaryDirectory
@@ -181,7 +181,7 @@ describe("the program can't start with TLS, and says so in one line,", () => {
     })
   )
 
-  liveUnless(noOpenssl, "when the key belongs to another certificate", () =>
+  liveWithTool(noOpenssl, "when the key belongs to another certificate", () =>
     Effect.gen(function* () {
       const one = yield* selfSigned
       const other = yield* selfSigned
@@ -192,7 +192,7 @@ describe("the program can't start with TLS, and says so in one line,", () => {
     })
   )
 
-  liveUnless(noOpenssl, "when the key is of another kind than that of the certificate", () =>
+  liveWithTool(noOpenssl, "when the key is of another kind than that of the certificate", () =>
     Effect.gen(function* () {
       const { cert } = yield* selfSigned
       const key = yield* rsaKey(yield* temporaryDirectory)
