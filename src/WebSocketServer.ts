@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage } from "node:http"
 import type { Handler } from "./connection/Connection.js"
+import { monotonic } from "./connection/Monotonic.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
 import * as Listener from "./http/Listener.js"
@@ -127,12 +128,12 @@ export const make = <E, R>(
       (listener) => listener.close
     )
 
-    const now = Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+    const elapsed = yield* monotonic
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         isDraining = true
         const timeout = Duration.toMillis(config.drainTimeout)
-        const deadline = (yield* now) + timeout
+        const deadline = elapsed() + timeout
         yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
         isClosing = true
         yield* listener.stopListening

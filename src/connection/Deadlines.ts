@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { monotonic } from "./Monotonic.js"
 import { Waiters } from "./Waiters.js"
 
 /** Something that happens unless it is cancelled in time. */
@@ -23,9 +24,7 @@ export interface Deadlines {
 /** Makes deadlines that are all as far away as `timeout`. They go with the scope. */
 export const make = (timeout: Duration.Duration): Effect.Effect<Deadlines, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const clock = yield* Effect.clock
-    // The time of day may be set; this one only goes on.
-    const now = () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+    const now = yield* monotonic
     const millis = Duration.toMillis(timeout)
     const pending = new Set<{ readonly at: number; readonly callback: () => void }>()
     const waiters = new Waiters(() => pending.size > 0)

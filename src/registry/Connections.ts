@@ -13,6 +13,7 @@ import type * as Stream from "effect/Stream"
 import { type Connection, type Handler, stopReason, type StopOptions } from "../connection/Connection.js"
 import * as Deadlines from "../connection/Deadlines.js"
 import { Lifecycle, type LifecycleOptions } from "../connection/Lifecycle.js"
+import { monotonic } from "../connection/Monotonic.js"
 import type { Transport } from "../connection/Transport.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
@@ -63,7 +64,7 @@ export interface DrainOptions {
   readonly reason: StopReason
   /** The time over which the stops are spread evenly. */
   readonly spread: Duration.Duration
-  /** When those that haven't ended are destroyed, in milliseconds since 1970. */
+  /** When those that haven't ended are destroyed, by the monotonic clock. */
   readonly deadline: number
 }
 
@@ -78,6 +79,7 @@ export const make = <E, R>(options: {
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
+    const elapsed = yield* monotonic
     const newId = ConnectionId.source(yield* Random.next)
     const events = new Events()
     // Not waited for: `drain` has, and a handler that can't be interrupted must not outlast its deadline.
@@ -148,13 +150,12 @@ export const make = <E, R>(options: {
     /** Stops one after the other, evenly over `spread`, and waits until all have ended. */
     const stopAllOver = (lifecycles: ReadonlyArray<Lifecycle>, reason: StopReason, spread: number) =>
       Effect.gen(function* () {
-        const start = now()
+        const start = elapsed()
         for (let next = 0; next < lifecycles.length;) {
-          const elapsed = now() - start
-          const due =
-            elapsed >= spread ? lifecycles.length : Math.floor((elapsed / spread) * lifecycles.length) + 1
+          const gone = elapsed() - start
+          const due = gone >= spread ? lifecycles.length : Math.floor((gone / spread) * lifecycles.length) + 1
           for (; next < due; next++) lifecycles[next]?.stop(reason)
-          if (next < lifecycles.length) yield* Effect.sleep((next * spread) / lifecycles.length - elapsed)
+          if (next < lifecycles.length) yield* Effect.sleep((next * spread) / lifecycles.length - gone)
         }
         yield* Deferred.await(empty)
       })
@@ -165,14 +166,14 @@ export const make = <E, R>(options: {
         if (live.size === 0) yield* Deferred.succeed(empty, undefined)
         yield* stopAllOver([...live.values()], reason, Duration.toMillis(spread)).pipe(
           Effect.interruptible,
-          Effect.timeoutOption(Math.max(0, deadline - now()))
+          Effect.timeoutOption(Math.max(0, deadline - elapsed()))
         )
         for (const lifecycle of live.values()) lifecycle.kill(reason)
         if (live.size > 0) yield* Deferred.await(empty)
         // What handlers have to release.
         yield* FiberSet.awaitEmpty(fibers).pipe(
           Effect.interruptible,
-          Effect.timeoutOption(Math.max(0, deadline - now()))
+          Effect.timeoutOption(Math.max(0, deadline - elapsed()))
         )
       })
 

@@ -111,8 +111,6 @@ describe("draining", () => {
 
   timeless("destroys at its deadline those who haven't ended, not earlier", (log) =>
     Effect.gen(function* () {
-      // The deadline is a time of the day, not a time from the start of the program.
-      yield* TestClock.setTime(1_764_000_000_000)
       const server = yield* serve(echo)
       const transports = server.openMany(3, { answersClose: false })
       const draining = yield* Effect.fork(drain(server, { timeout: 3000 }))
