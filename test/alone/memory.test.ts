@@ -2,6 +2,7 @@
  * What a peer that sends and never reads can make the program hold.
  */
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
 import { describe, expect } from "vitest"
@@ -23,6 +24,9 @@ const residentMemory = (pid: number) =>
 /** As long as raw `ws` needs to take 400 MB. */
 const WINDOW = "3 seconds"
 
+/** How often the other peer speaks: seldom, since the garbage of a busy one takes 20 MiB more or less by itself. */
+const PACE = "50 millis"
+
 describe("a peer that sends 64 KiB messages and never reads", () => {
   liveUnless(
     fs.existsSync("/proc/self/status") ? undefined : "needs /proc",
@@ -39,7 +43,7 @@ describe("a peer that sends 64 KiB messages and never reads", () => {
             Effect.zipRight(other.write(Frames.text("still served")), other.nextMessage),
             residentMemory(program.pid)
           )
-        ).pipe(Stream.interruptAfter(WINDOW), Stream.runCollect)
+        ).pipe(Stream.schedule(Schedule.spaced(PACE)), Stream.interruptAfter(WINDOW), Stream.runCollect)
         const before = Math.max(...(yield* serving))
 
         const greedy = yield* RawClient.connect({ port: program.port })

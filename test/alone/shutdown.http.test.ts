@@ -12,7 +12,7 @@ import * as RawClient from "../support/RawClient.js"
 import { liveUnless, liveWithTool } from "../support/skip.js"
 
 /** What a shutdown may take that waits for nobody, in milliseconds. */
-const AT_ONCE = 2000
+const AT_ONCE = 1000
 
 const keepAlive = Http.request({ path: "/livez", headers: noHandshake })
 
