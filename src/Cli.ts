@@ -7,8 +7,9 @@
 import * as Either from "effect/Either"
 import { parseArgs } from "node:util"
 import { explain, type Option, readEach, readVariable, single } from "./config/Option.js"
+import { options as serverOptions } from "./config/ServerOptions.js"
 import * as Value from "./config/Value.js"
-import { contradiction, options as serverOptions, type ServerSettings } from "./ServerConfig.js"
+import { contradiction, type ServerSettings } from "./ServerConfig.js"
 import * as Logging from "./telemetry/Logging.js"
 
 const programOptions = {

@@ -9,127 +9,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { explain, repeated, type Settings, single, toConfigs } from "./config/Option.js"
-import * as Value from "./config/Value.js"
-
-/**
- * The options of a server, in the order in which the help lists them. Each is a flag of the program, an environment
- * variable, and a field of `ServerConfig`.
- */
-export const options = {
-  host: single(
-    {
-      flag: "host",
-      defaultText: ":: (all addresses, IPv6 and IPv4; 0.0.0.0 where IPv6 is off)",
-      help: "Address to listen on."
-    },
-    Value.text("ADDRESS", "an address or the name of a host"),
-    "::"
-  ),
-  port: single(
-    { flag: "port", env: ["PORT"], defaultText: "8080", help: "TCP port to listen on; 0 picks a free one." },
-    Value.port,
-    8080
-  ),
-  path: single(
-    { flag: "path", defaultText: "/echo", help: "Path of the WebSocket endpoint." },
-    Value.path,
-    "/echo"
-  ),
-  subprotocols: repeated(
-    {
-      flag: "subprotocol",
-      defaultText: "none",
-      help: "Subprotocol to offer; the first one given is preferred."
-    },
-    Value.subprotocol
-  ),
-  origins: repeated(
-    {
-      flag: "origin",
-      defaultText: "same origin",
-      help: "Origin whose pages may connect: * for any, an exact origin, or https://*.example.com. A list replaces the default."
-    },
-    Value.origin
-  ),
-  compression: single(
-    { flag: "compression", defaultText: "off", help: "Whether to accept permessage-deflate." },
-    Value.toggle,
-    false
-  ),
-  // A string can't hold more than 512 MiB less 24 bytes.
-  maxPayload: single(
-    {
-      flag: "max-payload",
-      defaultText: "1MiB",
-      help: "Largest message; a larger one closes the connection with 1009."
-    },
-    Value.size(1, 511 * 1024 ** 2, "1 byte to 511MiB"),
-    1024 ** 2
-  ),
-  closeTimeout: single(
-    {
-      flag: "close-timeout",
-      defaultText: "5s",
-      help: "How long a close handshake may take before the TCP connection is destroyed."
-    },
-    Value.duration,
-    Duration.seconds(5)
-  ),
-  drainTimeout: single(
-    {
-      flag: "drain-timeout",
-      defaultText: "8s",
-      help: "How long a whole shutdown may take; then the connections that are left are destroyed."
-    },
-    Value.duration,
-    Duration.seconds(8)
-  ),
-  drainDelay: single(
-    {
-      flag: "drain-delay",
-      defaultText: "0s",
-      help: "How long to go on serving, not ready any more, before draining starts."
-    },
-    Value.duration,
-    Duration.zero
-  ),
-  drainSpread: single(
-    {
-      flag: "drain-spread",
-      defaultText: "0s",
-      help: "Time over which the closes of a shutdown are spread evenly."
-    },
-    Value.duration,
-    Duration.zero
-  ),
-  shutdownCode: single(
-    {
-      flag: "shutdown-code",
-      defaultText: "1001",
-      help: "Close code of a shutdown; some clients reconnect only on 1012."
-    },
-    Value.closeCode,
-    1001
-  ),
-  tlsCert: single(
-    {
-      flag: "tls-cert",
-      defaultText: "none",
-      help: "PEM file with the certificate and its chain; with --tls-key, serves https and wss."
-    },
-    Value.text("FILE", "the path of a PEM file"),
-    undefined
-  ),
-  tlsKey: single(
-    { flag: "tls-key", defaultText: "none", help: "PEM file with the private key of the certificate." },
-    Value.text("FILE", "the path of a PEM file"),
-    undefined
-  )
-}
+import { explain, type Settings, toConfigs } from "./config/Option.js"
+import { options } from "./config/ServerOptions.js"
 
 /** The settings of a server. */
 export type ServerSettings = Settings<typeof options>
+
+/** A length of time, or `off`. A number is in milliseconds. */
+export type Timeout = Duration.DurationInput | "off"
 
 /** Settings as a program writes them: those left out have their defaults. */
 export interface ServerOptions {
@@ -147,6 +34,26 @@ export interface ServerOptions {
   readonly compression?: boolean
   /** Largest message, in bytes or as `1MiB`; by default 1 MiB. */
   readonly maxPayload?: number | string
+  /** Addresses and networks (CIDR) of proxies whose `X-Forwarded-For` tells the peer's address; by default none. */
+  readonly trustedProxies?: ReadonlyArray<string>
+  /** How many connections may be open, by default 10,000. */
+  readonly maxConnections?: number | "off"
+  /** How many connections one address (IPv6: one /64 network) may have open, by default any number. */
+  readonly maxConnectionsPerAddress?: number | "off"
+  /** How long a TCP peer may take to finish its HTTP request, by default 10 seconds; a number is in milliseconds. */
+  readonly handshakeTimeout?: Timeout
+  /** Quiet time after which the peer is pinged, by default 25 seconds; a number is in milliseconds. */
+  readonly heartbeatInterval?: Timeout
+  /** How long after a ping without a byte from the peer it is dead, by default 10 seconds; a number is in milliseconds. */
+  readonly heartbeatTimeout?: Timeout
+  /** How long a connection may go without a message, by default for ever; a number is in milliseconds. */
+  readonly idleTimeout?: Timeout
+  /** How old a connection may become, 10 % more or less, by default any age; a number is in milliseconds. */
+  readonly maxLifetime?: Timeout
+  /** How long outbound data may be stuck, by default 30 seconds; a number is in milliseconds. */
+  readonly sendTimeout?: Timeout
+  /** Outbound bytes buffered on a connection before its reading pauses, in bytes or as `64KiB`; by default 64 KiB. */
+  readonly highWaterMark?: number | string
   /** How long a close handshake may take, by default 5 seconds; a number is in milliseconds. */
   readonly closeTimeout?: Duration.DurationInput
   /** How long a whole shutdown may take, by default 8 seconds; a number is in milliseconds. */
@@ -200,6 +107,16 @@ const millis = (duration: Duration.DurationInput | undefined): string | undefine
   return `${typeof duration === "number" ? duration : Duration.toMillis(duration)}ms`
 }
 
+const timeout = (duration: Timeout | undefined): string | undefined => {
+  const isNever =
+    duration === Number.POSITIVE_INFINITY ||
+    (typeof duration === "object" && Duration.equals(duration, Duration.infinity))
+  return isNever || duration === "off" ? "off" : millis(duration)
+}
+
+const count = (number: number | "off" | undefined): string | undefined =>
+  number === Number.POSITIVE_INFINITY ? "off" : number?.toString()
+
 /** Writes settings as a person would, so that there is one place where they are read. */
 const written = (settings: ServerOptions): Either.Either<Map<string, string>, ConfigError.ConfigError> => {
   const texts = [
@@ -212,7 +129,17 @@ const written = (settings: ServerOptions): Either.Either<Map<string, string>, Co
       options.compression,
       settings.compression === undefined ? undefined : settings.compression ? "on" : "off"
     ],
+    [options.trustedProxies, settings.trustedProxies?.join(",")],
     [options.maxPayload, settings.maxPayload?.toString()],
+    [options.maxConnections, count(settings.maxConnections)],
+    [options.maxConnectionsPerAddress, count(settings.maxConnectionsPerAddress)],
+    [options.handshakeTimeout, timeout(settings.handshakeTimeout)],
+    [options.heartbeatInterval, timeout(settings.heartbeatInterval)],
+    [options.heartbeatTimeout, timeout(settings.heartbeatTimeout)],
+    [options.idleTimeout, timeout(settings.idleTimeout)],
+    [options.maxLifetime, timeout(settings.maxLifetime)],
+    [options.sendTimeout, timeout(settings.sendTimeout)],
+    [options.highWaterMark, settings.highWaterMark?.toString()],
     [options.closeTimeout, millis(settings.closeTimeout)],
     [options.drainTimeout, millis(settings.drainTimeout)],
     [options.drainDelay, millis(settings.drainDelay)],

@@ -7,24 +7,26 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { IncomingMessage } from "node:http"
 import type { Handler } from "./connection/Connection.js"
+import * as Deadlines from "./connection/Deadlines.js"
 import { monotonic } from "./connection/Monotonic.js"
+import * as Wire from "./connection/Wire.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
+import { Admission } from "./http/Admission.js"
+import * as Handshakes from "./http/Handshakes.js"
 import * as Listener from "./http/Listener.js"
-import * as Respond from "./http/Respond.js"
+import * as Peer from "./http/Peer.js"
 import * as Routes from "./http/Routes.js"
 import type { StartError } from "./http/StartError.js"
-import * as Handshake from "./protocol/Handshake.js"
+import type * as Handshake from "./protocol/Handshake.js"
 import { StopReason } from "./protocol/StopReason.js"
 import * as Connections from "./registry/Connections.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
-
-/** Outbound bytes buffered on a connection before its reading pauses. */
-const HIGH_WATER_MARK = 64 * 1024
+import { countRejected } from "./telemetry/Metrics.js"
 
 /** Where a server listens. */
 export interface ServerAddress {
@@ -68,50 +70,58 @@ export const make = <E, R>(
 > =>
   Effect.gen(function* () {
     const config = yield* ServerConfig
-    const registry = yield* Connections.make({ handler, closeTimeout: config.closeTimeout })
-    const policy: Handshake.Policy = {
-      scheme: config.tlsCert === undefined ? "http" : "https",
-      origins: config.origins,
-      subprotocols: config.subprotocols
-    }
-    const { accept } = acceptor({
-      maxPayload: config.maxPayload,
-      compression: config.compression,
-      closeTimeout: Duration.toMillis(config.closeTimeout)
+    const registry = yield* Connections.make({
+      handler,
+      closeTimeout: config.closeTimeout,
+      watch: {
+        heartbeatInterval: Duration.toMillis(config.heartbeatInterval),
+        heartbeatTimeout: Duration.toMillis(config.heartbeatTimeout),
+        idleTimeout: Duration.toMillis(config.idleTimeout),
+        maxLifetime: Duration.toMillis(config.maxLifetime),
+        sendTimeout: Duration.toMillis(config.sendTimeout)
+      }
     })
     let isDraining = false
     let isClosing = false
-    const onRequest = yield* NodeHttpServer.makeHandler(
-      Routes.make({ endpoint: config.path, isDraining: () => isDraining })
-    )
-
-    const decide = (request: IncomingMessage): Handshake.Decision =>
-      isClosing
-        ? Handshake.draining
-        : Handshake.decide(
-            { method: request.method ?? "", httpVersion: request.httpVersion, headers: request.headers },
-            policy
-          )
-
-    const onUpgrade: Listener.ListenerHandlers["onUpgrade"] = (request, socket, head, response) => {
-      const path = Routes.pathOf(request.url ?? "")
-      // To go on in HTTP is the right answer to an Upgrade that is not wanted (RFC 9110 section 7.8).
-      if (path !== config.path) return onRequest(request, response())
-      const decision = decide(request)
-      if (decision._tag === "Refusal") return Respond.send(response(), decision)
-      const { subprotocol } = decision
-      accept(request, socket, head, {
-        subprotocol,
-        onOpen: (ws) => {
-          const transport = new WsTransport(ws, socket, {
-            highWaterMark: HIGH_WATER_MARK,
-            maxPayload: config.maxPayload
-          })
-          if (!registry.accept(transport, { path, subprotocol })) transport.destroy()
-        },
-        onRefused: (message) => Respond.send(response(), Handshake.refusal(400, "InvalidExtensions", message))
-      })
+    const log = yield* FiberSet.makeRuntime<never, void>()
+    const peerOf = Peer.make(config.trustedProxies)
+    const onRefused = ({ remote }: Peer.Peer, { error, status }: Handshake.Refusal): void => {
+      countRejected(status)
+      // At debug: a flood of them must not fill the disk.
+      log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
     }
+    const onRequest = yield* NodeHttpServer.makeHandler(
+      Routes.make({ endpoint: config.path, isDraining: () => isDraining, onRefused, peerOf })
+    )
+    const onUpgrade = Handshakes.make({
+      endpoint: config.path,
+      policy: {
+        scheme: config.tlsCert === undefined ? "http" : "https",
+        origins: config.origins,
+        subprotocols: config.subprotocols
+      },
+      admission: new Admission(config),
+      acceptor: acceptor({
+        maxPayload: config.maxPayload,
+        compression: config.compression,
+        closeTimeout: Duration.toMillis(config.closeTimeout)
+      }),
+      peerOf,
+      isClosing: () => isClosing,
+      onRequest,
+      onOpen: ({ path, peer, subprotocol, upgrade, ws }) => {
+        const { highWaterMark, maxPayload } = config
+        const { remote } = peer
+        const transport = new WsTransport(ws, upgrade.socket, {
+          wire: Wire.tcp(upgrade.tcp),
+          remote,
+          highWaterMark,
+          maxPayload
+        })
+        if (!registry.accept(transport, { path, subprotocol })) transport.destroy()
+      },
+      onRefused
+    })
 
     const listener = yield* Effect.acquireRelease(
       Listener.make(
@@ -121,9 +131,18 @@ export const make = <E, R>(
           tls:
             config.tlsCert === undefined || config.tlsKey === undefined
               ? undefined
-              : { cert: config.tlsCert, key: config.tlsKey }
+              : { cert: config.tlsCert, key: config.tlsKey },
+          deadlines: yield* Deadlines.make(config.handshakeTimeout),
+          requestTimeout: Duration.toMillis(config.handshakeTimeout),
+          sendTimeout: Duration.toMillis(config.sendTimeout)
         },
-        { onRequest, onUpgrade }
+        {
+          onRequest,
+          onUpgrade,
+          onError: (cause) => {
+            log(Effect.logWarning("the listening socket failed", cause))
+          }
+        }
       ),
       (listener) => listener.close
     )

@@ -31,7 +31,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   config: ["protocol"],
   connection: ["protocol"],
   registry: ["protocol", "connection"],
-  http: ["protocol", "connection", "registry"],
+  http: ["protocol", "config", "connection", "registry"],
   "ServerConfig.ts": ["protocol", "config"],
   "WebSocketServer.ts": [
     "protocol",
@@ -92,7 +92,7 @@ const doors: ReadonlyArray<Door> = [
   {
     what: "the network of Node",
     matches: /^(node:)?(http|http2|https|net|tls|dgram|cluster)$/,
-    isOpenTo: /^http\/Listener\.ts$/,
+    isOpenTo: /^(http\/(HttpServer|Listener|Respond)|config\/Network)\.ts$/,
     isForValues: true
   },
   {

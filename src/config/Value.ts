@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { isSubprotocol } from "../protocol/Handshake.js"
+import * as Network from "./Network.js"
 import * as Origin from "../protocol/Origin.js"
 
 /** One kind of value. */
@@ -25,6 +26,23 @@ export const text = (placeholder: string, accepts: string): Value<string> => ({
   accepts,
   read: (value) => (value.trim() === "" ? undefined : value)
 })
+
+/** What can be turned off, and what it then is. */
+export const orOff = <A>(value: Value<A>, off: A): Value<A> => ({
+  placeholder: value.placeholder,
+  accepts: `${value.accepts}, or off`,
+  read: (text) => (text === "off" ? off : value.read(text))
+})
+
+/** How many of something there may be: one at least. */
+export const count: Value<number> = {
+  placeholder: "NUMBER",
+  accepts: "a whole number from 1 up",
+  read: (value) => {
+    const number = integer(value)
+    return number !== undefined && number > 0 ? number : undefined
+  }
+}
 
 /** A TCP port to listen on. */
 export const port: Value<number> = {
@@ -56,6 +74,19 @@ export const duration: Value<Duration.Duration> = {
     return Option.getOrUndefined(Duration.decodeUnknown(long))
   }
 }
+
+/** A duration after which something is over; `off` for never. */
+export const timeout: Value<Duration.Duration> = orOff(
+  {
+    placeholder: duration.placeholder,
+    accepts: 'a duration above zero such as 500ms, 30s, 2m, or "30 seconds"',
+    read: (value) => {
+      const read = duration.read(value)
+      return read !== undefined && Duration.toMillis(read) > 0 ? read : undefined
+    }
+  },
+  Duration.infinity
+)
 
 const sizeUnits: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2 }
 
@@ -106,6 +137,13 @@ export const path: Value<string> = {
     const { pathname } = new URL(value, "http://localhost")
     return reserved.includes(pathname) ? undefined : pathname
   }
+}
+
+/** An address, or a network of addresses. */
+export const network: Value<Network.Network> = {
+  placeholder: "ADDRESS",
+  accepts: "an IP address such as 10.0.0.1, or a network such as 10.0.0.0/8 or fd00::/8",
+  read: Network.parse
 }
 
 /** An origin, or a pattern for origins. */

@@ -14,13 +14,21 @@ import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionOptions, Handler } from "./Connection.js"
 import { Connection, ConnectionClosed } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
+import type { Monotonic } from "./Monotonic.js"
 import { StopSwitch } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
+import { Watch, type WatchOptions } from "./Watch.js"
 
 /** What the life of a connection is given. */
 export interface LifecycleOptions extends Omit<ConnectionOptions, "stop" | "stopSignal"> {
   /** As far away as a handler may go on with what was read before the stop, and then the peer with its Close frame. */
   readonly deadlines: Deadlines
+  /** What it is watched for. */
+  readonly watch: WatchOptions
+  /** Which part of the jitter of lifetimes it gets, between -1 and 1. */
+  readonly jitter: number
+  /** A clock that only goes on. */
+  readonly elapsed: Monotonic
   /** Runs a fiber in the scope of the server. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   /** Called once, when the connection begins to end. */
@@ -42,6 +50,7 @@ export class Lifecycle {
   readonly #signal = new StopSwitch()
   readonly #transport: Transport
   readonly #options: LifecycleOptions
+  readonly #watcher: Watch
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   #deadline: Deadline | undefined = undefined
   #isLeaving = false
@@ -57,15 +66,17 @@ export class Lifecycle {
       stopSignal: this.#signal,
       stop: (reason) => this.stop(reason)
     })
+    const { elapsed } = options
+    this.#watcher = new Watch(this.connection, this.#transport, options.watch, elapsed(), options.jitter)
     this.#transport.attach({
+      onPong: (payload) => this.#watcher.onPong(elapsed(), payload),
       onEnding: (reason) => {
         this.stop(reason)
       },
       onClosed: () => {
         if (this.#isLeaving) return
         // There is nobody left to answer, and the ending counts now, whatever the handler still has to release.
-        this.#interrupt()
-        this.#options.fork(Effect.uninterruptible(this.#leave))
+        this.#leaveNow()
       }
     })
   }
@@ -79,6 +90,11 @@ export class Lifecycle {
    */
   stop(reason: StopReason): boolean {
     if (!this.#begin(reason)) return false
+    if (farewell(reason)._tag === "Reset") {
+      this.#leaveNow()
+      this.#transport.reset()
+      return true
+    }
     if (this.#transport.isClosed() || !this.connection.hasPulled) this.#interrupt()
     this.#watch()
     return true
@@ -87,10 +103,15 @@ export class Lifecycle {
   /** Ends the connection without waiting for anyone: the last word is sent if it wasn't, and TCP is destroyed. */
   kill(reason: StopReason): void {
     this.#begin(reason)
-    this.#interrupt()
-    // A handler that can't be interrupted must not keep the ending from being counted.
-    this.#options.fork(Effect.uninterruptible(this.#leave))
+    this.#leaveNow()
     this.#transport.destroy()
+  }
+
+  /** Looks whether it has to end, for what its peer does or doesn't. To be called again and again. */
+  look(now: number): void {
+    if (this.#signal.reason !== undefined) return
+    const reason = this.#watcher.check(now)
+    if (reason !== undefined) this.stop(reason)
   }
 
   /** Runs the handler; ends when the TCP connection is gone and the handler's resources are released. */
@@ -111,6 +132,12 @@ export class Lifecycle {
     this.#transport.seal()
     this.#options.onStopping(this.connection, reason)
     return true
+  }
+
+  /** Leaves without the handler: one that can't be interrupted must not keep the ending from being counted. */
+  #leaveNow(): void {
+    this.#interrupt()
+    this.#options.fork(Effect.uninterruptible(this.#leave))
   }
 
   #interrupt(): void {
@@ -167,6 +194,7 @@ export class Lifecycle {
     if (reason === undefined) return
     const last = farewell(reason)
     if (last._tag === "End") this.#transport.end()
+    else if (last._tag === "Reset") this.#transport.reset()
     else if (this.#transport.close(last.code, last.reason) || reason._tag === "PeerClosed")
       this.#code = codeOf(reason)
   }

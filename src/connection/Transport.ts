@@ -5,9 +5,12 @@ import type * as Chunk from "effect/Chunk"
 import type * as Effect from "effect/Effect"
 import type { Message } from "../protocol/Message.js"
 import type { StopReason } from "../protocol/StopReason.js"
+import type { Wire } from "./Wire.js"
 
-/** The limits of a transport. */
+/** Whose transport it is, and its limits. */
 export interface TransportOptions {
+  readonly remote: string
+  readonly wire: Wire
   /** Outbound bytes buffered before reading pauses. */
   readonly highWaterMark: number
   /** The largest message, in bytes. */
@@ -18,18 +21,25 @@ export interface TransportOptions {
 export interface TransportListener {
   /** The peer ends the connection. What it sent before can still be taken. */
   readonly onEnding: (reason: StopReason) => void
+  /** The peer has sent a pong. */
+  readonly onPong: (payload: string) => void
   /** The TCP connection is gone. */
   readonly onClosed: () => void
 }
 
 /** The wire under one connection. */
 export interface Transport {
-  /** `address:port` of the peer. */
+  /** Who the peer is: `address:port`, or its address alone if a proxy has told it. */
   readonly remote: string
+  readonly wire: Wire
   /** Starts to report. Nothing is read before. */
   readonly attach: (listener: TransportListener) => void
   /** Waits for messages and takes all that have been read. Empty when there will be no more. */
   readonly take: Effect.Effect<ReadonlyArray<Message>>
+  /** Whether messages wait to be taken. */
+  readonly hasMessages: () => boolean
+  /** Whether the peer is being read: not so while too much waits, inbound or outbound. */
+  readonly isReading: () => boolean
   /** Outbound bytes that the kernel hasn't taken yet. */
   readonly bufferedBytes: () => number
   /** Writes messages as one batch. False if it was too late: a Close frame has been sent, or TCP is gone. */
@@ -46,10 +56,14 @@ export interface Transport {
    * too late: something else was the last, or TCP is gone.
    */
   readonly close: (code: number | undefined, reason: string) => boolean
+  /** Sends a ping, unless it is too late. */
+  readonly ping: (payload: string) => void
   /** Ends the sending side of TCP, after what was written. */
   readonly end: () => void
   /** Gives up the TCP connection, and what is buffered. */
   readonly destroy: () => void
+  /** Gives up the TCP connection with a reset, so that the kernel keeps nothing for it either. */
+  readonly reset: () => void
   /** Whether the TCP connection is gone. */
   readonly isClosed: () => boolean
   /** Waits until the TCP connection is gone. */

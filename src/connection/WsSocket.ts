@@ -46,33 +46,68 @@ export const whatWasWrong = (
  */
 const compressedLimit = (maxPayload: number): number => maxPayload + 64 + Math.ceil(maxPayload / 16_000) * 5
 
+/** What is read, in the order of the wire. */
+export interface WsListener {
+  readonly onMessage: (data: Buffer, isBinary: boolean) => void
+  readonly onPing: (payload: Buffer) => void
+  readonly onPong: (payload: Buffer) => void
+  /** A Close frame, without a code if it was empty. */
+  readonly onClose: (code: number | undefined, reason: string) => void
+  /** A frame that RFC 6455 doesn't allow; nothing more is read. */
+  readonly onBadFrame: (wrong: { readonly code: number; readonly reason: string }) => void
+  /** TCP has failed. */
+  readonly onFailed: () => void
+}
+
+/** How many pieces of a frame are kept, and how small on average, before they are put together: each costs some 300 bytes more. */
+const MANY_PIECES = 1024
+const SMALL_PIECE = 1024
+
 /** A `ws` connection that leaves the last word to its owner. */
 export class WsSocket extends WebSocket {
   /** Where `ws` parses. With compression it may be behind what was read from TCP. */
-  declare readonly _receiver: Writable
-  #onCloseWanted: ((code: number | undefined, data: string | Buffer | undefined) => void) | undefined
+  declare readonly _receiver: Writable & { readonly _buffers: Array<Buffer> }
+  #listener: WsListener | undefined
+  #badFrameCode: number | undefined
+  #isSaid = false
   #socket: Socket | undefined
   #endListeners: ReadonlyArray<Listener> = []
 
-  /**
-   * Takes over: from now on `ws` doesn't send a Close frame of its own, but says that it wants to, with code and
-   * reason when it answers a Close frame (without a code when that one was empty), with a code alone when it has
-   * read a bad frame. In that case an `error` event follows, and tells what was wrong.
-   */
+  /** Takes over: from now on `ws` doesn't send a Close frame of its own, and doesn't end TCP. */
   own(socket: Socket, endListeners: ReadonlyArray<Listener>): void {
     this.#socket = socket
     this.#endListeners = endListeners
     for (const listener of endListeners) socket.off("end", listener)
+    socket.on("data", () => this.#compact())
   }
 
-  /** Sets who is told that `ws` wants to send a Close frame. */
-  set onCloseWanted(callback: (code: number | undefined, data: string | Buffer | undefined) => void) {
-    this.#onCloseWanted = callback
+  /** Starts to report. */
+  listen(listener: WsListener): void {
+    this.#listener = listener
+    this.on("message", (data, isBinary) => {
+      if (Buffer.isBuffer(data)) listener.onMessage(data, isBinary)
+    })
+    this.on("ping", listener.onPing)
+    this.on("pong", listener.onPong)
+    this.on("error", (error) => {
+      if (this.#badFrameCode === undefined) listener.onFailed()
+      else listener.onBadFrame(whatWasWrong(this.#badFrameCode, error))
+    })
   }
 
+  /**
+   * What `ws` calls to answer a Close frame (without a code when that one was empty) or, with a code alone, a bad
+   * frame: then an `error` event follows, and tells what was wrong.
+   */
   override close(code?: number, data?: string | Buffer): void {
-    if (this.#onCloseWanted === undefined) super.close(code, data)
-    else this.#onCloseWanted(code, data)
+    if (this.#listener === undefined || this.#isSaid) super.close(code, data)
+    else if (code !== undefined && data === undefined) this.#badFrameCode = code
+    else this.#listener.onClose(code, data === undefined ? "" : data.toString())
+  }
+
+  /** Nothing more is to be said, but for the end of a close handshake that has begun, which `ws` sees to. */
+  said(): void {
+    this.#isSaid = true
   }
 
   /** Sends the Close frame, or goes on with a close handshake that has begun. */
@@ -90,6 +125,15 @@ export class WsSocket extends WebSocket {
   afterReceived(then: () => void): void {
     if (this._receiver.writableEnded || this._receiver.writableLength === 0) then()
     else this._receiver.write(NOTHING, then)
+  }
+
+  /** Puts together the last pieces of a frame, if they are many and small: it may come a byte at a time. */
+  #compact(): void {
+    const pieces = this._receiver._buffers
+    if (pieces.length === 0 || pieces.length % MANY_PIECES !== 0) return
+    const last = pieces.slice(-MANY_PIECES)
+    const size = last.reduce((sum, { length }) => sum + length, 0)
+    if (size < SMALL_PIECE * MANY_PIECES) pieces.splice(-MANY_PIECES, MANY_PIECES, Buffer.concat(last, size))
   }
 }
 
@@ -130,6 +174,8 @@ export const acceptor = (options: WsOptions): Acceptor => {
     clientTracking: false,
     autoPong: false,
     WebSocket: WsSocket,
+    // No matter how many they are: they are put together.
+    maxBufferedChunks: 0,
     maxPayload: options.compression ? compressedLimit(options.maxPayload) : options.maxPayload,
     perMessageDeflate: options.compression,
     closeTimeout: Math.min(options.closeTimeout, LONGEST_TIMER),

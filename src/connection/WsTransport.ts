@@ -4,27 +4,26 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
-import { formatAddress } from "./Address.js"
 import { Inbox, MESSAGE_OVERHEAD } from "./Inbox.js"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
 import type { Transport, TransportListener, TransportOptions } from "./Transport.js"
+import type { Wire } from "./Wire.js"
 import { TurnCork } from "./TurnCork.js"
 import { Waiters } from "./Waiters.js"
-import { tooBig, whatWasWrong, type WsSocket } from "./WsSocket.js"
+import { tooBig, type WsSocket } from "./WsSocket.js"
 
 const TEXT = { binary: false }
 const BINARY = { binary: true }
 
-/** A transport over one `ws` connection. */
 export class WsTransport implements Transport {
   readonly remote: string
+  readonly wire: Wire
   readonly #ws: WsSocket
   readonly #socket: Socket
   readonly #pongs: TurnCork
-  readonly #highWaterMark: number
-  readonly #maxPayload: number
+  readonly #options: TransportOptions
   /** Outbound bytes that may be buffered before writes wait: once sealed, as much more as it takes to answer the rest. */
   #limit: number
   readonly #inbox = new Inbox(() => this.#read())
@@ -43,26 +42,28 @@ export class WsTransport implements Transport {
   #isEnding = false
   /** Batches that the kernel has yet to take. */
   #unwritten = 0
-  #badFrameCode: number | undefined = undefined
 
   constructor(ws: WsSocket, socket: Socket, options: TransportOptions) {
+    this.remote = options.remote
+    this.wire = options.wire
+    this.#options = options
     this.#ws = ws
     this.#socket = socket
     this.#pongs = new TurnCork(socket)
-    this.#highWaterMark = options.highWaterMark
     this.#limit = options.highWaterMark
-    this.#maxPayload = options.maxPayload
-    this.remote = formatAddress(socket.remoteAddress, socket.remotePort)
   }
 
   attach(listener: TransportListener): void {
     this.#listener = listener
-    this.#ws.onCloseWanted = (code, data) => this.#onCloseWanted(code, data)
-    this.#ws.on("message", (data, isBinary) => {
-      if (Buffer.isBuffer(data)) this.#onMessage(data, isBinary)
+    this.#ws.listen({
+      onMessage: (data, isBinary) => this.#onMessage(data, isBinary),
+      onPing: (payload) => this.#onPing(payload),
+      onPong: (payload) => listener.onPong(payload.toString("latin1")),
+      onClose: (code = CloseCode.NO_STATUS, reason) =>
+        this.#onEnding(StopReason.PeerClosed({ code, reason })),
+      onBadFrame: (wrong) => this.#onEnding(StopReason.ProtocolError(wrong)),
+      onFailed: () => this.#onGone()
     })
-    this.#ws.on("ping", (data) => this.#onPing(data))
-    this.#ws.on("error", (error) => this.#onError(error))
     // Before `ws` hears of it: a fiber must not find the connection unusable before the reason is given.
     this.#socket.prependListener("error", () => this.#onGone())
     this.#socket.prependListener("close", () => this.#onClose())
@@ -73,12 +74,20 @@ export class WsTransport implements Transport {
     return this.#inbox.take
   }
 
+  hasMessages(): boolean {
+    return !this.#inbox.isEmpty
+  }
+
+  isReading(): boolean {
+    return !this.#isPaused
+  }
+
   bufferedBytes(): number {
     return this.#ws.bufferedAmount
   }
 
   write(messages: Chunk.Chunk<Message>): boolean {
-    if (this.#isSaid || this.#ws.readyState !== this.#ws.OPEN) return false
+    if (!this.#canSend) return false
     const last = messages.length - 1
     // One system call for the batch.
     this.#socket.cork()
@@ -121,6 +130,10 @@ export class WsTransport implements Transport {
     return isOpen
   }
 
+  ping(payload: string): void {
+    if (this.#canSend) this.#ws.ping(payload)
+  }
+
   end(): void {
     if (!this.#say()) return
     this.#endSoon()
@@ -132,53 +145,38 @@ export class WsTransport implements Transport {
     this.#ws.terminate()
   }
 
-  isClosed(): boolean {
-    return this.#isClosed
+  reset(): void {
+    this.#say()
+    this.wire.reset()
   }
+
+  readonly isClosed = (): boolean => this.#isClosed
 
   readonly closed: Effect.Effect<void> = Effect.suspend(() =>
     this.#isClosed ? Effect.void : Effect.zipRight(this.#closers.wait, this.closed)
   )
 
-  /** `ws` wants to send a Close frame, with a payload if it is an answer to one, and with a code alone to a bad frame. */
-  #onCloseWanted(code: number | undefined, data: string | Buffer | undefined): void {
-    if (this.#isSaid) return this.#ws.sendClose(code, data)
-    if (code !== undefined && data === undefined) {
-      // The error that follows tells what was wrong with the frame.
-      this.#badFrameCode = code
-      return
-    }
-    this.#listener?.onEnding(
-      StopReason.PeerClosed({
-        code: code ?? CloseCode.NO_STATUS,
-        reason: data === undefined ? "" : data.toString()
-      })
-    )
-    this.#inbox.finish()
-  }
-
-  #onError(error: Error): void {
-    if (this.#badFrameCode === undefined) return this.#onGone()
-    this.#listener?.onEnding(StopReason.ProtocolError(whatWasWrong(this.#badFrameCode, error)))
+  /** The peer ends the connection. What it sent before can still be taken. */
+  #onEnding(reason: StopReason): void {
+    this.#listener?.onEnding(reason)
     this.#inbox.finish()
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.#inbox.isOver) return
-    if (data.length > this.#maxPayload) {
+    if (data.length > this.#options.maxPayload) {
       // One that came compressed: its frames were not too large.
       this.#isFailed = true
-      this.#listener?.onEnding(StopReason.ProtocolError(tooBig))
-      return this.#inbox.finish()
+      return this.#onEnding(StopReason.ProtocolError(tooBig))
     }
     if (this.#isSealed) this.#limit += data.length + MESSAGE_OVERHEAD
     this.#inbox.push(new Message(isBinary ? "Binary" : "Text", data))
-    if (this.#inbox.cost > this.#highWaterMark) this.#pause()
+    if (this.#inbox.cost > this.#options.highWaterMark) this.#pause()
   }
 
   // By hand, since `ws` ends the connection of a peer that sends more than a few pings in one read.
   #onPing(data: Buffer): void {
-    if (this.#isSaid || this.#ws.readyState !== this.#ws.OPEN) return
+    if (!this.#canSend) return
     this.#pongs.cork()
     this.#ws.pong(data, false, this.#onFlushed)
     if (this.#isFull()) this.#pause()
@@ -192,8 +190,7 @@ export class WsTransport implements Transport {
 
   /** The peer is gone, for the reason that was given before if there was one. */
   #onGone(): void {
-    this.#listener?.onEnding(StopReason.PeerVanished())
-    this.#inbox.finish()
+    this.#onEnding(StopReason.PeerVanished())
   }
 
   #onClose(): void {
@@ -229,10 +226,15 @@ export class WsTransport implements Transport {
   #say(): boolean {
     if (this.#isSaid) return false
     this.#isSaid = true
+    this.#ws.said()
     this.#inbox.clear()
     this.#inbox.finish()
     this.#writers.wake()
     return true
+  }
+
+  get #canSend(): boolean {
+    return !this.#isSaid && this.#ws.readyState === this.#ws.OPEN
   }
 
   #mayWrite(): boolean {
@@ -240,7 +242,7 @@ export class WsTransport implements Transport {
   }
 
   #isFull(): boolean {
-    return this.#ws.bufferedAmount > this.#highWaterMark
+    return this.#ws.bufferedAmount > this.#options.highWaterMark
   }
 
   #pause(): void {
@@ -251,7 +253,7 @@ export class WsTransport implements Transport {
 
   #read(): void {
     if (!this.#isPaused || this.#isSealed || this.#isSaid) return
-    if (this.#inbox.cost > this.#highWaterMark || this.#isFull()) return
+    if (this.#inbox.cost > this.#options.highWaterMark || this.#isFull()) return
     this.#isPaused = false
     this.#ws.resume()
   }

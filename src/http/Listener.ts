@@ -2,28 +2,45 @@
  * The HTTP server: owns the listening socket and every TCP connection on it that has not become a WebSocket.
  */
 import * as Effect from "effect/Effect"
-import * as fs from "node:fs/promises"
 import * as http from "node:http"
 import { Socket } from "node:net"
-import { cannotListen, cannotRead, cannotUseCertificate, type StartError } from "./StartError.js"
+import type { Deadline, Deadlines } from "../connection/Deadlines.js"
+import { refusal } from "../protocol/Handshake.js"
+import * as HttpServer from "./HttpServer.js"
+import * as Respond from "./Respond.js"
+import type { StartError } from "./StartError.js"
 
 /** Where to listen, and with which certificate. */
 export interface ListenerOptions {
   readonly host: string
   readonly port: number
   readonly tls: { readonly cert: string; readonly key: string } | undefined
+  /** As far away as a TCP peer may take to finish its HTTP request. */
+  readonly deadlines: Deadlines
+  /** The same in milliseconds, for the requests that follow on a TCP connection; infinite for never. */
+  readonly requestTimeout: number
+  /** How many milliseconds a response may be stuck; infinite for never. */
+  readonly sendTimeout: number
 }
 
 /** What becomes of the requests. */
 export interface ListenerHandlers {
   readonly onRequest: (request: http.IncomingMessage, response: http.ServerResponse) => void
-  /** A request that wants to leave HTTP: `response` is for the case that it may not. */
-  readonly onUpgrade: (
-    request: http.IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    response: () => http.ServerResponse
-  ) => void
+  readonly onUpgrade: (upgrade: Upgrade) => void
+  /** The listening socket has failed; it listens on. */
+  readonly onError: (cause: Error) => void
+}
+
+/** A request that wants to leave HTTP. */
+export interface Upgrade {
+  readonly request: http.IncomingMessage
+  readonly socket: Socket
+  /** The TCP connection under it: the same socket, or with TLS the one that carries it. */
+  readonly tcp: Socket
+  /** What came behind the request. */
+  readonly head: Buffer
+  /** For the case that it may not. */
+  readonly response: () => http.ServerResponse
 }
 
 /** A server that listens. */
@@ -40,56 +57,40 @@ export interface Listener {
 
 const ignore = (): void => {}
 
-/** The key and certificate, and what makes a server of them. Loaded only for TLS. */
-const secureServer = (tls: {
-  readonly cert: string
-  readonly key: string
-}): Effect.Effect<http.Server, StartError> =>
-  Effect.gen(function* () {
-    const read = (what: string, file: string, flag: string) =>
-      Effect.tryPromise({
-        try: () => fs.readFile(file),
-        catch: (cause) => cannotRead(what, file, flag, cause)
-      })
-    const cert = yield* read("TLS certificate", tls.cert, "tls-cert")
-    const key = yield* read("TLS key", tls.key, "tls-key")
-    const https = yield* Effect.promise(() => import("node:https"))
-    const crypto = yield* Effect.promise(() => import("node:crypto"))
-    return yield* Effect.try({
-      try: () => {
-        // Node itself overlooks a key of another kind than the certificate's, until a client comes.
-        if (!new crypto.X509Certificate(cert).checkPrivateKey(crypto.createPrivateKey(key))) {
-          throw new Error("the key does not match the certificate")
-        }
-        // Half open as in plain HTTP: what a peer sent before it ended its side is still answered.
-        return https.createServer({ cert, key, allowHalfOpen: true })
-      },
-      catch: (cause) => cannotUseCertificate(tls.cert, tls.key, cause)
-    })
-  })
-
-const listen = (server: http.Server, host: string, port: number): Effect.Effect<void, StartError> =>
-  Effect.async<void, StartError>((resume) => {
-    const onError = (cause: Error): void => {
-      server.off("listening", onListening)
-      resume(Effect.fail(cannotListen(host, port, cause)))
-    }
-    const onListening = (): void => {
-      server.off("error", onError)
-      resume(Effect.void)
-    }
-    server.once("error", onError)
-    server.once("listening", onListening)
-    server.listen({ host, port })
-  })
-
-const isWithoutIPv6 = ({ cause }: StartError): boolean =>
-  cause instanceof Error &&
-  "code" in cause &&
-  (cause.code === "EAFNOSUPPORT" || cause.code === "EADDRNOTAVAIL")
+/** A TCP connection that has not become a WebSocket. */
+interface Incoming {
+  readonly tcp: Socket
+  /** What is spoken on: with TLS, once that has begun, not the TCP connection itself. */
+  socket: Socket
+  /** The response that is awaited. */
+  response: http.ServerResponse | undefined
+  /** Whether there has been one. */
+  isAnswered: boolean
+  /** When its first request must be over. */
+  readonly deadline: Deadline
+}
 
 /** Names a TCP connection; with TLS, Node has one socket for the wire and another for what is said on it. */
-const nameOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`
+const nameOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
+  `${localAddress} ${remoteAddress} ${remotePort}`
+
+const tooSlow = refusal(408, "RequestTimeout", "the request took too long: it was not finished in time")
+
+/** What is wrong with a request that can't be read. */
+const whatIsWrong = (error: Error & { readonly code?: string }) => {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return refusal(
+        431,
+        "HeadersTooLarge",
+        `the head of the request is larger than ${HttpServer.MAX_HEADER_SIZE} bytes`
+      )
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return tooSlow
+    default:
+      return refusal(400, "BadRequest", `this is not HTTP: ${error.message}`)
+  }
+}
 
 /** Starts to listen. Whoever calls it also closes what it returns. */
 export const make = (
@@ -97,69 +98,96 @@ export const make = (
   handlers: ListenerHandlers
 ): Effect.Effect<Listener, StartError> =>
   Effect.gen(function* () {
-    const server = options.tls === undefined ? http.createServer() : yield* secureServer(options.tls)
-    /** TCP connections that have not become WebSockets, and the response that each is waiting for. */
-    const sockets = new Map<Socket, http.ServerResponse | undefined>()
-    /** TCP connections on which TLS has not begun to speak. */
-    const insecure = new Map<string, Socket>()
+    const server = yield* HttpServer.make(options.tls, options.requestTimeout)
+    const incoming = new Map<Socket, Incoming>()
+    /** Those on which TLS has not begun to speak. */
+    const insecure = new Map<string, Incoming>()
     let isListening = true
 
-    const track = (socket: Socket): void => {
-      // Before anything else: a reset at any moment must find a listener.
-      socket.on("error", ignore)
-      sockets.set(socket, undefined)
-      socket.once("close", () => sockets.delete(socket))
+    const drop = (one: Incoming): void => {
+      // Somebody who has said nothing gets no answer, and somebody who has had one no second.
+      const isAsking = !one.isAnswered && one.tcp.bytesRead > 0 && incoming.has(one.socket)
+      if (isAsking) Respond.sendRaw(one.socket, tooSlow)
+      one.socket.destroy()
+    }
+
+    const track = (one: Incoming, socket: Socket): void => {
+      one.socket = socket
+      incoming.set(socket, one)
+      socket.once("close", () => incoming.delete(socket))
       if (!isListening) socket.destroy()
     }
 
-    if (options.tls === undefined) server.on("connection", track)
-    else {
-      server.on("connection", (socket: Socket) => {
-        const name = nameOf(socket)
-        socket.on("error", ignore)
-        insecure.set(name, socket)
-        socket.once("close", () => insecure.delete(name))
-      })
+    server.on("connection", (tcp: Socket) => {
+      // Before anything else: a reset at any moment must find a listener.
+      tcp.on("error", ignore)
+      const one: Incoming = {
+        tcp,
+        socket: tcp,
+        response: undefined,
+        isAnswered: false,
+        deadline: options.deadlines.set(() => drop(one))
+      }
+      tcp.once("close", one.deadline.cancel)
+      if (options.tls === undefined) return track(one, tcp)
+      const name = nameOf(tcp)
+      insecure.set(name, one)
+      tcp.once("close", () => insecure.delete(name))
+    })
+    if (options.tls !== undefined) {
       server.on("secureConnection", (socket: Socket) => {
+        socket.on("error", ignore)
+        const one = insecure.get(nameOf(socket))
         insecure.delete(nameOf(socket))
-        track(socket)
+        if (one === undefined) socket.destroy()
+        else track(one, socket)
       })
     }
 
-    const respond = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+    server.on("request", (request, response) => {
       const { socket } = request
-      if (sockets.has(socket)) {
-        sockets.set(socket, response)
+      const one = incoming.get(socket)
+      if (one !== undefined) {
+        one.response = response
+        one.isAnswered = true
         response.once("close", () => {
           // Unless the next request on it is being answered already.
-          if (sockets.get(socket) === response) sockets.set(socket, undefined)
+          if (one.response === response) one.response = undefined
         })
+        request.once("close", () => one.deadline.cancel())
+        // Only while it is answered: whoever doesn't read the answer is not waited for.
+        socket.setTimeout(HttpServer.toTimer(options.sendTimeout))
       }
       if (!isListening) response.shouldKeepAlive = false
       handlers.onRequest(request, response)
-    }
-    server.on("request", respond)
+    })
+
+    server.on("clientError", (error: Error, socket) => {
+      if (!(socket instanceof Socket)) return
+      if (incoming.get(socket)?.response === undefined) Respond.sendRaw(socket, whatIsWrong(error))
+      socket.destroy()
+    })
 
     server.on("upgrade", (request, socket, head) => {
       // It is one, since the server isn't fed with other streams.
       if (!(socket instanceof Socket)) return
-      sockets.delete(socket)
-      handlers.onUpgrade(request, socket, head, () => {
+      const one = incoming.get(socket)
+      incoming.delete(socket)
+      one?.deadline.cancel()
+      const response = (): http.ServerResponse => {
         const response = new http.ServerResponse(request)
-        sockets.set(socket, response)
+        if (one !== undefined) incoming.set(socket, { ...one, response })
         response.shouldKeepAlive = false
         response.assignSocket(socket)
         // Node has let go of this socket.
         response.once("finish", () => socket.destroySoon())
         return response
-      })
+      }
+      handlers.onUpgrade({ request, socket, tcp: one?.tcp ?? socket, head, response })
     })
 
-    yield* Effect.catchIf(
-      listen(server, options.host, options.port),
-      (error) => options.host === "::" && isWithoutIPv6(error),
-      () => listen(server, "0.0.0.0", options.port)
-    )
+    yield* HttpServer.listen(server, options.host, options.port)
+    server.on("error", handlers.onError)
     const bound = server.address()
     const address =
       bound === null || typeof bound === "string"
@@ -173,15 +201,15 @@ export const make = (
       stopListening: Effect.sync(() => {
         isListening = false
         server.close()
-        for (const [socket, response] of sockets) {
+        for (const { response, socket } of incoming.values()) {
           if (response === undefined) socket.destroy()
           else response.shouldKeepAlive = false
         }
-        for (const socket of insecure.values()) socket.destroy()
+        for (const { tcp } of insecure.values()) tcp.destroy()
       }),
       close: Effect.suspend(() => {
-        for (const socket of sockets.keys()) socket.destroy()
-        for (const socket of insecure.values()) socket.destroy()
+        for (const { socket } of incoming.values()) socket.destroy()
+        for (const { tcp } of insecure.values()) tcp.destroy()
         if (server.listening) server.close()
         return Effect.promise(() => closed)
       })

@@ -2,7 +2,8 @@
  * Answers to requests that lead nowhere: a status, and a JSON body that says why.
  */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { ServerResponse } from "node:http"
+import { STATUS_CODES, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Refusal } from "../protocol/Handshake.js"
 
 const bodyOf = ({ error, message }: Refusal): string => `${JSON.stringify({ error, message })}\n`
@@ -26,4 +27,20 @@ export const send = (response: ServerResponse, refusal: Refusal): void => {
       refusal.headers["connection"] === undefined ? "close" : `${refusal.headers["connection"]}, close`
   })
   response.end(body)
+}
+
+/** On a socket whose request could not be read. Whoever calls it also destroys the socket. */
+export const sendRaw = (socket: Socket, refusal: Refusal): void => {
+  if (!socket.writable) return
+  const body = bodyOf(refusal)
+  socket.write(
+    [
+      `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+      "content-type: application/json",
+      `content-length: ${Buffer.byteLength(body)}`,
+      "connection: close",
+      "",
+      body
+    ].join("\r\n")
+  )
 }

@@ -1,10 +1,12 @@
 /**
  * What the server answers over plain HTTP.
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { notFound, refusal, upgradeRequired } from "../protocol/Handshake.js"
+import { notFound, type Refusal, refusal, upgradeRequired } from "../protocol/Handshake.js"
+import type * as Peer from "./Peer.js"
 import { toResponse } from "./Respond.js"
 
 /** The path that a request asks for: its target without the query (RFC 9112 section 3.2). */
@@ -17,8 +19,17 @@ export const pathOf = (target: string): string => {
 const methodNotAllowed = (path: string) =>
   refusal(405, "MethodNotAllowed", `${path} answers GET and HEAD`, { allow: "GET, HEAD" })
 
+/** What the routes know of the server. */
+export interface RoutesOptions {
+  readonly endpoint: string
+  readonly isDraining: () => boolean
+  readonly peerOf: ReturnType<typeof Peer.make>
+  /** Called with what came for the endpoint and was no handshake. */
+  readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
+}
+
 /** All routes. The endpoint itself answers here only what is no handshake. */
-export const make = (options: { readonly endpoint: string; readonly isDraining: () => boolean }) => {
+export const make = (options: RoutesOptions) => {
   const health = new Map([
     ["/livez", () => HttpServerResponse.text("ok")],
     [
@@ -32,7 +43,11 @@ export const make = (options: { readonly endpoint: string; readonly isDraining: 
   // By hand: the platform's router takes `/LIVEZ` for `/livez`, and the characters of an endpoint for a pattern.
   return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request.originalUrl)
-    if (path === options.endpoint) return toResponse(upgradeRequired)
+    if (path === options.endpoint) {
+      const message = NodeHttpServerRequest.toIncomingMessage(request)
+      options.onRefused(options.peerOf(message, message.socket), upgradeRequired)
+      return toResponse(upgradeRequired)
+    }
     const answer = health.get(path)
     if (answer === undefined) return toResponse(notFound(path, options.endpoint))
     return request.method === "GET" || request.method === "HEAD"

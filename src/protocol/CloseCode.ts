@@ -18,6 +18,10 @@ export const INVALID_PAYLOAD = 1007
 export const MESSAGE_TOO_BIG = 1009
 /** The server met a condition that it didn't expect (RFC 6455 section 7.4.1). */
 export const INTERNAL_ERROR = 1011
+/** The server restarts, and the peer may connect again at once (IANA, WebSocket Close Code Number Registry). */
+export const SERVICE_RESTART = 1012
+/** What HTTP calls 408: nothing came for too long (IANA, WebSocket Close Code Number Registry). */
+export const IDLE_TIMEOUT = 3008
 
 /** A control frame carries at most 125 bytes, of which the close code takes two (RFC 6455 section 5.5). */
 export const MAX_REASON_BYTES = 123

@@ -11,6 +11,10 @@ import * as CloseCode from "./CloseCode.js"
  * - `PeerClosed`: the peer sent a Close frame; `code` is 1005 when it was empty.
  * - `PeerVanished`: TCP ended, or was reset, without a Close frame.
  * - `ProtocolError`: the peer sent what RFC 6455 doesn't allow, or a message that is too big.
+ * - `HeartbeatTimeout`: the peer gave no sign of life.
+ * - `SlowConsumer`: the peer took none of the outbound data.
+ * - `IdleTimeout`: no message came or went.
+ * - `LifetimeReached`: the connection became too old.
  * - `StopSignal`: a program or an operator stopped it.
  * - `ServerShutdown`: the server stops.
  * - `HandlerFailed`: the handler failed or died; `cause` is for the log and never reaches the peer.
@@ -19,6 +23,10 @@ export type StopReason = Data.TaggedEnum<{
   PeerClosed: { readonly code: number; readonly reason: string }
   PeerVanished: {}
   ProtocolError: { readonly code: number; readonly reason: string }
+  HeartbeatTimeout: {}
+  SlowConsumer: {}
+  IdleTimeout: {}
+  LifetimeReached: {}
   StopSignal: { readonly code: number; readonly reason: string }
   ServerShutdown: { readonly code: number }
   HandlerFailed: { readonly cause: Cause.Cause<unknown> }
@@ -27,10 +35,11 @@ export type StopReason = Data.TaggedEnum<{
 /** The constructors and matchers of the cases. */
 export const StopReason = Data.taggedEnum<StopReason>()
 
-/** What the peer sees of an ending: a Close frame (an empty one without a code), or only the end of TCP. */
+/** What the peer sees of an ending: a Close frame (an empty one without a code), or only the end or a reset of TCP. */
 export type Farewell =
   | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }
   | { readonly _tag: "End" }
+  | { readonly _tag: "Reset" }
 
 const close = (code: number | undefined, reason: string): Farewell => ({ _tag: "Close", code, reason })
 
@@ -42,6 +51,11 @@ export const farewell: (reason: StopReason) => Farewell = StopReason.$match({
   PeerClosed: ({ code, reason }) => close(code === CloseCode.NO_STATUS ? undefined : code, reason),
   PeerVanished: (): Farewell => ({ _tag: "End" }),
   ProtocolError: ({ code, reason }) => close(code, reason),
+  // Nobody is there to read a Close frame, and nothing that is buffered may be kept for it.
+  HeartbeatTimeout: (): Farewell => ({ _tag: "Reset" }),
+  SlowConsumer: (): Farewell => ({ _tag: "Reset" }),
+  IdleTimeout: () => close(CloseCode.IDLE_TIMEOUT, "idle timeout"),
+  LifetimeReached: () => close(CloseCode.SERVICE_RESTART, "lifetime reached"),
   StopSignal: ({ code, reason }) => close(code, reason),
   ServerShutdown: ({ code }) => close(code, "server shutting down"),
   HandlerFailed: () => close(CloseCode.INTERNAL_ERROR, "internal error")
@@ -50,7 +64,7 @@ export const farewell: (reason: StopReason) => Farewell = StopReason.$match({
 /** The close code that was sent or received: 1005 after an empty Close frame, `null` where TCP ended without one. */
 export const codeOf = (reason: StopReason): number | null => {
   const seen = farewell(reason)
-  return seen._tag === "End" ? null : (seen.code ?? CloseCode.NO_STATUS)
+  return seen._tag === "Close" ? (seen.code ?? CloseCode.NO_STATUS) : null
 }
 
 /** Whether it was the server or an operator who ended the connection. */

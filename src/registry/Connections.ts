@@ -10,16 +10,19 @@ import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { PCGRandom } from "effect/Utils"
 import { type Connection, type Handler, stopReason, type StopOptions } from "../connection/Connection.js"
 import * as Deadlines from "../connection/Deadlines.js"
 import { Lifecycle, type LifecycleOptions } from "../connection/Lifecycle.js"
 import { monotonic } from "../connection/Monotonic.js"
 import type { Transport } from "../connection/Transport.js"
+import type { WatchOptions } from "../connection/Watch.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
 import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
+import * as Sweep from "./Sweep.js"
 
 /** No open connection has this id: it has ended, or there never was one. */
 export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly id: string }> {
@@ -75,12 +78,14 @@ const logLine = (message: string, fields: Record<string, unknown>): Effect.Effec
 export const make = <E, R>(options: {
   readonly handler: Handler<E, R>
   readonly closeTimeout: Duration.Duration
+  readonly watch: WatchOptions
 }): Effect.Effect<Registry, never, Scope.Scope | Exclude<R, Scope.Scope>> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
     const elapsed = yield* monotonic
     const newId = ConnectionId.source(yield* Random.next)
+    const random = new PCGRandom(yield* Random.nextInt)
     const events = new Events()
     // Not waited for: `drain` has, and a handler that can't be interrupted must not outlast its deadline.
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
@@ -90,6 +95,7 @@ export const make = <E, R>(options: {
     const fork = yield* FiberSet.runtime(fibers)<Exclude<R, Scope.Scope>>()
     const deadlines = yield* Deadlines.make(options.closeTimeout)
     const live = new Map<string, Lifecycle>()
+    const sweep = yield* Sweep.make(live, options.watch)
     const empty = yield* Deferred.make<void>()
     let isDraining = false
 
@@ -129,6 +135,9 @@ export const make = <E, R>(options: {
         transport,
         now,
         deadlines,
+        watch: options.watch,
+        jitter: random.number() * 2 - 1,
+        elapsed,
         fork,
         onStopping: (connection, reason) =>
           events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
@@ -136,6 +145,7 @@ export const make = <E, R>(options: {
         onClosed
       })
       live.set(lifecycle.connection.id, lifecycle)
+      sweep.wake()
       events.publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
       fork(lifecycle.run(options.handler))
       return true

@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as FC from "effect/FastCheck"
 import * as Cli from "../../src/Cli.js"
-import { options } from "../../src/ServerConfig.js"
+import { options } from "../../src/config/ServerOptions.js"
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -233,7 +233,17 @@ describe("the help", () => {
     ["subprotocol", "none", "ANSWERBACK_SUBPROTOCOL (comma separated)"],
     ["origin", "same origin", "ANSWERBACK_ORIGIN (comma separated)"],
     ["compression", "off", "ANSWERBACK_COMPRESSION"],
+    ["trusted-proxy", "none", "ANSWERBACK_TRUSTED_PROXY (comma separated)"],
     ["max-payload", "1MiB", "ANSWERBACK_MAX_PAYLOAD"],
+    ["max-connections", "10000", "ANSWERBACK_MAX_CONNECTIONS"],
+    ["max-connections-per-address", "off", "ANSWERBACK_MAX_CONNECTIONS_PER_ADDRESS"],
+    ["handshake-timeout", "10s", "ANSWERBACK_HANDSHAKE_TIMEOUT"],
+    ["heartbeat-interval", "25s", "ANSWERBACK_HEARTBEAT_INTERVAL"],
+    ["heartbeat-timeout", "10s", "ANSWERBACK_HEARTBEAT_TIMEOUT"],
+    ["idle-timeout", "off", "ANSWERBACK_IDLE_TIMEOUT"],
+    ["max-lifetime", "off", "ANSWERBACK_MAX_LIFETIME"],
+    ["send-timeout", "30s", "ANSWERBACK_SEND_TIMEOUT"],
+    ["high-water-mark", "64KiB", "ANSWERBACK_HIGH_WATER_MARK"],
     ["close-timeout", "5s", "ANSWERBACK_CLOSE_TIMEOUT"],
     ["drain-timeout", "8s", "ANSWERBACK_DRAIN_TIMEOUT"],
     ["drain-delay", "0s", "ANSWERBACK_DRAIN_DELAY"],
@@ -268,7 +278,7 @@ describe("the help", () => {
     const repeatable = [...sections]
       .filter(([, section]) => section.includes("(repeatable)"))
       .map(([flag]) => flag)
-    expect(repeatable).toEqual(["subprotocol", "origin"])
+    expect(repeatable).toEqual(["subprotocol", "origin", "trusted-proxy"])
   })
 
   it("says what exit codes mean, and what signals do", () => {

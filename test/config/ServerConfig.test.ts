@@ -6,7 +6,8 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { options, ServerConfig, type ServerOptions, type ServerSettings } from "../../src/ServerConfig.js"
+import { options } from "../../src/config/ServerOptions.js"
+import { ServerConfig, type ServerOptions, type ServerSettings } from "../../src/ServerConfig.js"
 
 /** What the options are called, and what they are when nothing is given. */
 const promised: Readonly<
@@ -18,7 +19,21 @@ const promised: Readonly<
   subprotocols: ["subprotocol", ["ANSWERBACK_SUBPROTOCOL"], []],
   origins: ["origin", ["ANSWERBACK_ORIGIN"], []],
   compression: ["compression", ["ANSWERBACK_COMPRESSION"], false],
+  trustedProxies: ["trusted-proxy", ["ANSWERBACK_TRUSTED_PROXY"], []],
   maxPayload: ["max-payload", ["ANSWERBACK_MAX_PAYLOAD"], 1_048_576],
+  maxConnections: ["max-connections", ["ANSWERBACK_MAX_CONNECTIONS"], 10_000],
+  maxConnectionsPerAddress: [
+    "max-connections-per-address",
+    ["ANSWERBACK_MAX_CONNECTIONS_PER_ADDRESS"],
+    Number.POSITIVE_INFINITY
+  ],
+  handshakeTimeout: ["handshake-timeout", ["ANSWERBACK_HANDSHAKE_TIMEOUT"], Duration.seconds(10)],
+  heartbeatInterval: ["heartbeat-interval", ["ANSWERBACK_HEARTBEAT_INTERVAL"], Duration.seconds(25)],
+  heartbeatTimeout: ["heartbeat-timeout", ["ANSWERBACK_HEARTBEAT_TIMEOUT"], Duration.seconds(10)],
+  idleTimeout: ["idle-timeout", ["ANSWERBACK_IDLE_TIMEOUT"], Duration.infinity],
+  maxLifetime: ["max-lifetime", ["ANSWERBACK_MAX_LIFETIME"], Duration.infinity],
+  sendTimeout: ["send-timeout", ["ANSWERBACK_SEND_TIMEOUT"], Duration.seconds(30)],
+  highWaterMark: ["high-water-mark", ["ANSWERBACK_HIGH_WATER_MARK"], 65_536],
   closeTimeout: ["close-timeout", ["ANSWERBACK_CLOSE_TIMEOUT"], Duration.seconds(5)],
   drainTimeout: ["drain-timeout", ["ANSWERBACK_DRAIN_TIMEOUT"], Duration.seconds(8)],
   drainDelay: ["drain-delay", ["ANSWERBACK_DRAIN_DELAY"], Duration.zero],
@@ -80,7 +95,17 @@ describe("settings that a program writes", () => {
         subprotocols: ["v2", "v1"],
         origins: ["https://example.com", "*"],
         compression: true,
+        trustedProxies: ["10.0.0.0/8", "::1"],
         maxPayload: "64KiB",
+        maxConnections: "off",
+        maxConnectionsPerAddress: 10,
+        handshakeTimeout: "1 second",
+        heartbeatInterval: 500,
+        heartbeatTimeout: "off",
+        idleTimeout: Duration.infinity,
+        maxLifetime: "1 day",
+        sendTimeout: "2 minutes",
+        highWaterMark: 1024,
         closeTimeout: "500 millis",
         drainTimeout: 1500,
         drainDelay: Duration.seconds(1),
@@ -96,7 +121,20 @@ describe("settings that a program writes", () => {
         subprotocols: ["v2", "v1"],
         origins: [{ _tag: "Exact", origin: "https://example.com:443" }, { _tag: "Any" }],
         compression: true,
+        trustedProxies: [
+          { address: "10.0.0.0", prefix: 8, family: "ipv4" },
+          { address: "::1", prefix: 128, family: "ipv6" }
+        ],
         maxPayload: 65_536,
+        maxConnections: Number.POSITIVE_INFINITY,
+        maxConnectionsPerAddress: 10,
+        handshakeTimeout: Duration.seconds(1),
+        heartbeatInterval: Duration.millis(500),
+        heartbeatTimeout: Duration.infinity,
+        idleTimeout: Duration.infinity,
+        maxLifetime: Duration.days(1),
+        sendTimeout: Duration.minutes(2),
+        highWaterMark: 1024,
         closeTimeout: Duration.millis(500),
         drainTimeout: Duration.millis(1500),
         drainDelay: Duration.seconds(1),
@@ -212,7 +250,17 @@ describe("settings in the environment", () => {
         ANSWERBACK_SUBPROTOCOL: "v2, v1",
         ANSWERBACK_ORIGIN: "https://example.com,https://*.example.org,",
         ANSWERBACK_COMPRESSION: "on",
+        ANSWERBACK_TRUSTED_PROXY: "10.0.0.0/8, ::1",
         ANSWERBACK_MAX_PAYLOAD: "64KiB",
+        ANSWERBACK_MAX_CONNECTIONS: "off",
+        ANSWERBACK_MAX_CONNECTIONS_PER_ADDRESS: "10",
+        ANSWERBACK_HANDSHAKE_TIMEOUT: "1s",
+        ANSWERBACK_HEARTBEAT_INTERVAL: "500ms",
+        ANSWERBACK_HEARTBEAT_TIMEOUT: "off",
+        ANSWERBACK_IDLE_TIMEOUT: "off",
+        ANSWERBACK_MAX_LIFETIME: "1d",
+        ANSWERBACK_SEND_TIMEOUT: "2m",
+        ANSWERBACK_HIGH_WATER_MARK: "1KiB",
         ANSWERBACK_CLOSE_TIMEOUT: "500ms",
         ANSWERBACK_DRAIN_TIMEOUT: "30 seconds",
         ANSWERBACK_DRAIN_DELAY: "1s",
@@ -231,7 +279,20 @@ describe("settings in the environment", () => {
           { _tag: "Subdomains", scheme: "https", suffix: ".example.org", port: "443" }
         ],
         compression: true,
+        trustedProxies: [
+          { address: "10.0.0.0", prefix: 8, family: "ipv4" },
+          { address: "::1", prefix: 128, family: "ipv6" }
+        ],
         maxPayload: 65_536,
+        maxConnections: Number.POSITIVE_INFINITY,
+        maxConnectionsPerAddress: 10,
+        handshakeTimeout: Duration.seconds(1),
+        heartbeatInterval: Duration.millis(500),
+        heartbeatTimeout: Duration.infinity,
+        idleTimeout: Duration.infinity,
+        maxLifetime: Duration.days(1),
+        sendTimeout: Duration.minutes(2),
+        highWaterMark: 1024,
         closeTimeout: Duration.millis(500),
         drainTimeout: Duration.seconds(30),
         drainDelay: Duration.seconds(1),

@@ -151,7 +151,8 @@ describe("whatever happens, in whatever order", () => {
         // The last word is said once, it is that of the reason, and nothing follows it but the end.
         const said = life.transport.lastWords.filter((word) => word !== "destroy")
         const last = farewell(first)
-        const word = last._tag === "End" ? "end" : ["close", last.code, last.reason].join(" ")
+        const word =
+          last._tag === "Close" ? ["close", last.code, last.reason].join(" ") : last._tag.toLowerCase()
         expect([[], [word]]).toContainEqual(said)
         const after = life.trail.slice(life.trail.findIndex((entry) => /^(close |end$)/.test(entry)) + 1)
         if (said.length > 0) expect(after.filter((entry) => !/^(destroy$|closed )/.test(entry))).toEqual([])

@@ -9,6 +9,7 @@ import { codeOf, type Farewell, farewell, isInterruption, StopReason } from "../
 
 const close = (code: number | undefined, reason: string): Farewell => ({ _tag: "Close", code, reason })
 const end: Farewell = { _tag: "End" }
+const reset: Farewell = { _tag: "Reset" }
 
 const secret = new Error("the password is hunter2")
 
@@ -50,6 +51,34 @@ const rows: ReadonlyArray<Row> = [
     isInterruption: false
   },
   {
+    name: "HeartbeatTimeout: a reset, and no code, since nobody is there to read one",
+    reason: StopReason.HeartbeatTimeout(),
+    farewell: reset,
+    code: null,
+    isInterruption: false
+  },
+  {
+    name: "SlowConsumer: a reset, and no code, since nothing more is taken",
+    reason: StopReason.SlowConsumer(),
+    farewell: reset,
+    code: null,
+    isInterruption: false
+  },
+  {
+    name: "IdleTimeout: 3008, and words for people",
+    reason: StopReason.IdleTimeout(),
+    farewell: close(3008, "idle timeout"),
+    code: 3008,
+    isInterruption: false
+  },
+  {
+    name: "LifetimeReached: 1012, and words for people",
+    reason: StopReason.LifetimeReached(),
+    farewell: close(1012, "lifetime reached"),
+    code: 1012,
+    isInterruption: false
+  },
+  {
     name: "StopSignal: the code and the reason that were given",
     reason: StopReason.StopSignal({ code: 3000, reason: "moved" }),
     farewell: close(3000, "moved"),
@@ -84,6 +113,10 @@ describe("what the peer sees of a reason, and which code is counted", () => {
       PeerClosed: 0,
       PeerVanished: 0,
       ProtocolError: 0,
+      HeartbeatTimeout: 0,
+      SlowConsumer: 0,
+      IdleTimeout: 0,
+      LifetimeReached: 0,
       StopSignal: 0,
       ServerShutdown: 0,
       HandlerFailed: 0
@@ -106,7 +139,9 @@ describe("what the peer sees of a reason, and which code is counted", () => {
     ([code]) => {
       for (const reason of [
         StopReason.ServerShutdown({ code }),
-        StopReason.HandlerFailed({ cause: Cause.empty })
+        StopReason.HandlerFailed({ cause: Cause.empty }),
+        StopReason.IdleTimeout(),
+        StopReason.LifetimeReached()
       ]) {
         const last = farewell(reason)
         if (last._tag !== "Close") throw new Error("not a Close frame")

@@ -15,7 +15,9 @@ export type Action =
   | { readonly _tag: "seal" }
   | { readonly _tag: "close"; readonly code: number | undefined; readonly reason: string }
   | { readonly _tag: "end" }
+  | { readonly _tag: "ping"; readonly payload: string }
   | { readonly _tag: "destroy" }
+  | { readonly _tag: "reset" }
 
 /** How the peer and the kernel behave. */
 export interface MemoryTransportOptions {
@@ -31,6 +33,8 @@ export interface MemoryTransportOptions {
 /** A transport in memory. */
 export class MemoryTransport implements Transport {
   readonly remote: string
+  /** What has passed over TCP; the test says so. */
+  readonly wire = { bytesRead: 0, bytesTaken: 0, reset: (): void => this.reset() }
   /** What was done to the connection, in order. */
   readonly actions: Array<Action> = []
   readonly #answersClose: boolean
@@ -76,7 +80,9 @@ export class MemoryTransport implements Transport {
           ]
         case "end":
         case "destroy":
+        case "reset":
           return [action._tag]
+        case "ping":
         case "seal":
         case "write":
           return []
@@ -94,6 +100,7 @@ export class MemoryTransport implements Transport {
   deliver(...texts: ReadonlyArray<string>): boolean {
     if (this.#isOver || this.#listener === undefined) return false
     this.#inbox.push(...texts.map(Message.text))
+    this.peerSends(texts.reduce((sum, text) => sum + 6 + text.length, 0))
     this.#takers.wake()
     return true
   }
@@ -124,6 +131,27 @@ export class MemoryTransport implements Transport {
     this.#listener?.onClosed()
   }
 
+  /** Bytes come, whatever they mean. */
+  peerSends(count = 1): void {
+    this.wire.bytesRead += count
+  }
+
+  /** A pong comes. */
+  peerPongs(payload: string): void {
+    this.peerSends(6 + payload.length)
+    this.#listener?.onPong(payload)
+  }
+
+  /** The kernel takes some bytes of what is buffered. */
+  takes(count: number): void {
+    this.wire.bytesTaken += count
+    this.#buffered = Math.max(0, this.#buffered - count)
+    this.#writers.wake()
+  }
+
+  /** The peer isn't read, or is again. */
+  isHeld = false
+
   /** The kernel takes no more bytes. */
   block(): void {
     this.#isBlocked = true
@@ -132,6 +160,7 @@ export class MemoryTransport implements Transport {
   /** The kernel takes all that is buffered, and what comes. */
   unblock(): void {
     this.#isBlocked = false
+    this.wire.bytesTaken += this.#buffered
     this.#buffered = 0
     this.#writers.wake()
   }
@@ -153,6 +182,10 @@ export class MemoryTransport implements Transport {
     return this.#inbox.length > 0
   }
 
+  isReading(): boolean {
+    return !this.isHeld
+  }
+
   bufferedBytes(): number {
     return this.#buffered
   }
@@ -160,7 +193,10 @@ export class MemoryTransport implements Transport {
   write(messages: Chunk.Chunk<Message.Message>): boolean {
     if (this.#isSaid) return false
     this.#do({ _tag: "write", texts: Array.from(messages, ({ text }) => text) })
-    if (this.#isBlocked) for (const { bytes } of messages) this.#buffered += bytes.length
+    for (const { bytes } of messages) {
+      if (this.#isBlocked) this.#buffered += bytes.length
+      else this.wire.bytesTaken += bytes.length
+    }
     return true
   }
 
@@ -183,6 +219,10 @@ export class MemoryTransport implements Transport {
     return !this.#isClosed
   }
 
+  ping(payload: string): void {
+    if (!this.#isSaid) this.#do({ _tag: "ping", payload })
+  }
+
   end(): void {
     if (this.#say({ _tag: "end" }) && this.#answersClose) queueMicrotask(() => this.socketCloses())
   }
@@ -190,6 +230,12 @@ export class MemoryTransport implements Transport {
   destroy(): void {
     this.#do({ _tag: "destroy" })
     this.#say()
+    queueMicrotask(() => this.socketCloses())
+  }
+
+  reset(): void {
+    if (this.#isClosed) return
+    this.#say({ _tag: "reset" })
     queueMicrotask(() => this.socketCloses())
   }
 

@@ -13,10 +13,12 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Connection, ConnectionClosed, Handler } from "../../src/connection/Connection.js"
 import * as Deadlines from "../../src/connection/Deadlines.js"
+import { monotonic } from "../../src/connection/Monotonic.js"
 import { Lifecycle } from "../../src/connection/Lifecycle.js"
 import { ConnectionId } from "../../src/protocol/ConnectionId.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
 import { type Action, MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
+import { unwatched } from "./registry.js"
 import { settle } from "./timeless.js"
 
 /** How long a handler, and then a peer, may take, in milliseconds. */
@@ -32,8 +34,11 @@ const describeAction = (action: Action): ReadonlyArray<string> => {
       return [
         ["close", action.code, action.reason].filter((part) => part !== undefined && part !== "").join(" ")
       ]
+    case "ping":
+      return [`ping ${action.payload}`]
     case "end":
     case "destroy":
+    case "reset":
       return [action._tag]
   }
 }
@@ -74,6 +79,9 @@ export const begin = <E>(
       transport,
       now: () => clock.unsafeCurrentTimeMillis(),
       deadlines,
+      watch: unwatched,
+      jitter: 0,
+      elapsed: yield* monotonic,
       fork,
       onStopping: (_, { _tag }) => trail.push(`stopping ${_tag}`),
       onFarewell: (_, { _tag }) => Effect.sync(() => trail.push(`farewell ${_tag}`)),

@@ -6,11 +6,21 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Handler } from "../../src/connection/Connection.js"
+import type { WatchOptions } from "../../src/connection/Watch.js"
 import * as Connections from "../../src/registry/Connections.js"
 import { MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
 
 /** How long a handler, and then a peer, may take, in milliseconds. */
 export const CLOSE_TIMEOUT = 5000
+
+/** No limits of time. */
+export const unwatched: WatchOptions = {
+  heartbeatInterval: Number.POSITIVE_INFINITY,
+  heartbeatTimeout: Number.POSITIVE_INFINITY,
+  idleTimeout: Number.POSITIVE_INFINITY,
+  maxLifetime: Number.POSITIVE_INFINITY,
+  sendTimeout: Number.POSITIVE_INFINITY
+}
 
 /** A server without a network. */
 export interface Server {
@@ -24,7 +34,10 @@ export interface Server {
 }
 
 /** Starts one. */
-export const serve = <E>(handler: Handler<E>): Effect.Effect<Server, never, Scope.Scope> =>
+export const serve = <E>(
+  handler: Handler<E>,
+  watch: Partial<WatchOptions> = {}
+): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     const transports: Array<MemoryTransport> = []
@@ -36,7 +49,11 @@ export const serve = <E>(handler: Handler<E>): Effect.Effect<Server, never, Scop
       })
     )
     const registry = yield* Scope.extend(
-      Connections.make({ handler, closeTimeout: Duration.millis(CLOSE_TIMEOUT) }),
+      Connections.make({
+        handler,
+        closeTimeout: Duration.millis(CLOSE_TIMEOUT),
+        watch: { ...unwatched, ...watch }
+      }),
       scope
     )
     const open: Server["open"] = (options) => {

@@ -1,0 +1,45 @@
+/**
+ * The TCP connection itself: what has passed over it, and how it is broken off.
+ */
+import type { Socket } from "node:net"
+
+/** What is asked of a TCP connection. */
+export interface Wire {
+  /** Bytes that the peer has sent: each is a sign of life. */
+  readonly bytesRead: number
+  /** Bytes that the kernel has taken to send. Grows as long as the peer makes room for more. */
+  readonly bytesTaken: number
+  /** Breaks it off with a reset (RFC 9293 section 3.5.2): what is buffered is dropped, here and in the kernel. */
+  readonly reset: () => void
+}
+
+/**
+ * What Node itself looks at to tell a slow write from a stuck one. Nothing public tells how much of a write the kernel
+ * has taken: to count only whole writes would take a peer for stuck that reads one large message slowly.
+ */
+interface Handle {
+  readonly bytesWritten?: unknown
+  readonly writeQueueSize?: unknown
+}
+
+interface WithHandle {
+  readonly _handle?: Handle | null
+}
+
+/** A TCP connection; with TLS it is the one under it, whose bytes pass however large the records are. */
+export const tcp = (socket: Socket & WithHandle): Wire => ({
+  get bytesRead() {
+    return socket.bytesRead
+  },
+  get bytesTaken() {
+    const handle = socket._handle
+    const written = handle?.bytesWritten
+    const queued = handle?.writeQueueSize
+    return typeof written === "number" && typeof queued === "number"
+      ? written - queued
+      : socket.bytesWritten - socket.writableLength
+  },
+  reset: () => {
+    socket.resetAndDestroy()
+  }
+})

@@ -1,0 +1,64 @@
+/**
+ * How many connections may be open, in all and from one address.
+ *
+ * A place is taken by a handshake before it is answered, and given back when its TCP connection has closed, whatever
+ * became of it: both happen in callbacks of the socket, between which nothing else runs, so the limits are exact.
+ */
+import type { Socket } from "node:net"
+import { refusal, type Refusal } from "../protocol/Handshake.js"
+
+/** Infinite for no limit. */
+export interface Limits {
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+}
+
+/** How soon to come back, in seconds: places are given back at any time, and everybody comes back at once. */
+const RETRY_AFTER = { "retry-after": "5" }
+
+/** Counts those who are in. */
+export class Admission {
+  readonly #limits: Limits
+  readonly #byHost = new Map<string, number>()
+  #count = 0
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** Takes a place for a host until the socket has closed; or tells why there is none. */
+  enter(host: string, socket: Socket): Refusal | undefined {
+    const { maxConnections, maxConnectionsPerAddress } = this.#limits
+    const ofHost = this.#byHost.get(host) ?? 0
+    if (ofHost >= maxConnectionsPerAddress) {
+      return refusal(
+        429,
+        "TooManyConnectionsFromAddress",
+        `${host} has ${ofHost} connections open, as many as one address may have: close one, or start the server with another --max-connections-per-address`,
+        RETRY_AFTER
+      )
+    }
+    if (this.#count >= maxConnections) {
+      return refusal(
+        503,
+        "TooManyConnections",
+        `the server has ${this.#count} connections open, as many as it may have: try again later, or start it with another --max-connections`,
+        RETRY_AFTER
+      )
+    }
+    // One that has closed already won't say so again.
+    if (socket.closed) return undefined
+    this.#count++
+    this.#byHost.set(host, ofHost + 1)
+    socket.once("close", () => this.#leave(host))
+    return undefined
+  }
+
+  #leave(host: string): void {
+    this.#count--
+    const left = (this.#byHost.get(host) ?? 0) - 1
+    // Addresses that have gone must not stay behind, one by one.
+    if (left > 0) this.#byHost.set(host, left)
+    else this.#byHost.delete(host)
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * One fiber with one timer that looks at all connections in turn, for what they are watched for.
+ *
+ * Ten thousand idle connections cost it a few milliseconds a second, and none of them a fiber or a timer of its own.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Lifecycle } from "../connection/Lifecycle.js"
+import { monotonic } from "../connection/Monotonic.js"
+import { Waiters } from "../connection/Waiters.js"
+import { intervalOf, type WatchOptions } from "../connection/Watch.js"
+
+/** A sweep over the connections of a server. */
+export interface Sweep {
+  /** There is a connection, maybe after there was none. */
+  readonly wake: () => void
+}
+
+/** Lets the event loop read from the sockets. */
+const poll = Effect.async<void>((resume) => {
+  setImmediate(() => setImmediate(() => resume(Effect.void)))
+})
+
+/** Starts to look at these connections, again and again as long as there are any, until the scope closes. */
+export const make = (
+  live: ReadonlyMap<string, Lifecycle>,
+  options: WatchOptions
+): Effect.Effect<Sweep, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const interval = intervalOf(options)
+    const waiters = new Waiters(() => live.size > 0)
+    if (!Number.isFinite(interval)) return { wake: () => {} }
+    const elapsed = yield* monotonic
+    const look = Effect.gen(function* () {
+      yield* waiters.wait
+      const start = elapsed()
+      yield* Effect.sleep(interval)
+      // A process that was held up hasn't read what its peers have sent meanwhile, and must not judge them by it.
+      if (elapsed() - start > 2 * interval) yield* poll
+      const now = elapsed()
+      for (const lifecycle of live.values()) lifecycle.look(now)
+    })
+    yield* Effect.forkScoped(Effect.forever(look))
+    return { wake: () => waiters.wake() }
+  })
