@@ -7,13 +7,14 @@
  */
 import * as Effect from "effect/Effect"
 import { describe, expect } from "vitest"
+import { badFrames } from "../support/badFrames.js"
 import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as RawClient from "../support/RawClient.js"
 import { testServer } from "../support/server.js"
 import { expectClose, expectFailure, session, together } from "../support/session.js"
 
-const { BINARY, CONTINUATION, TEXT } = Frames
+const { BINARY, TEXT } = Frames
 
 const KIB = 1024
 
@@ -41,19 +42,6 @@ const batches: ReadonlyArray<Batch> = [
 
 const bytesOf = ({ messages }: Batch): Buffer => together(...messages.map(Frames.frame))
 const echoesOf = ({ messages }: Batch): ReadonlyArray<string> => messages.map(Frames.describe)
-
-const badFrames: ReadonlyArray<readonly [string, number, Buffer]> = [
-  ["a frame with a reserved opcode", 1002, Frames.frame({ opcode: 3 })],
-  ["a frame with a reserved bit", 1002, Frames.frame({ opcode: TEXT, rsv2: true })],
-  ["an unmasked frame", 1002, Frames.frame({ opcode: TEXT, payload: "bad", mask: false })],
-  ["a continuation of nothing", 1002, Frames.frame({ opcode: CONTINUATION })],
-  ["a fragmented ping", 1002, Frames.frame({ opcode: Frames.PING, fin: false })],
-  ["a Close frame with half a code", 1002, Frames.frame({ opcode: Frames.CLOSE, payload: "a" })],
-  ["a Close frame with a code that may not be sent", 1002, Frames.close(1005)],
-  ["a Close frame whose reason is no UTF-8", 1007, Frames.close(1000, Uint8Array.of(0xff))],
-  ["text that is no UTF-8", 1007, Frames.text(Uint8Array.of(0xff))],
-  ["a message that is too big", 1009, Frames.frame({ opcode: BINARY, declaredLength: 2 ** 30 })]
-]
 
 describe("5.5.1: what stood before a Close frame is echoed before the Close", () => {
   for (const before of batches) {
