@@ -106,7 +106,10 @@ const make = (raw: net.Socket, socket: net.Socket, inbox: Inbox.Inbox & Inbox.So
       return Effect.zipRight(answer, end)
     },
     reset: Effect.sync(() => {
-      raw.resetAndDestroy()
+      // The system call that ends one side is under way: until it is over Node fails to reset, and leaks the socket.
+      const isShuttingDown = raw.writableEnded && !raw.writableFinished && raw.writableLength === 0
+      if (isShuttingDown && !raw.destroyed) raw.once("finish", () => raw.resetAndDestroy())
+      else raw.resetAndDestroy()
     }),
     pause: Effect.sync(() => {
       socket.pause()

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 
 /** A turn of the event loop, in which sockets are read. */
-const turn = Effect.async<void>((resume) => {
+export const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 

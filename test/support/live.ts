@@ -62,6 +62,19 @@ const alive = (supervisor: Supervisor.Supervisor<Array<Fiber.RuntimeFiber<unknow
   )
 
 /**
+ * Runs an effect in a scope of its own. It dies if fibers, sockets, timers or listeners of the process are left when
+ * the scope has closed.
+ */
+export const leavingNothing = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const before = resources()
+    const supervisor = yield* Supervisor.track
+    const value = yield* Effect.supervised(Effect.scoped(effect), supervisor)
+    yield* nothingIsLeft(before, alive(supervisor))
+    return value
+  })
+
+/**
  * Registers a test that runs an effect with real time, in a scope of its own. It fails if fibers, sockets, timers or
  * listeners of the process are left when the scope has closed.
  */
@@ -73,14 +86,7 @@ export const live = (
   it(
     name,
     async () => {
-      const before = resources()
-      const exit = await Effect.runPromiseExit(
-        Effect.gen(function* () {
-          const supervisor = yield* Supervisor.track
-          yield* Effect.supervised(Effect.scoped(Effect.suspend(test)), supervisor)
-          yield* nothingIsLeft(before, alive(supervisor))
-        })
-      )
+      const exit = await Effect.runPromiseExit(leavingNothing(Effect.suspend(test)))
       if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
     },
     timeoutMs
