@@ -83,21 +83,25 @@ const bad = FC.oneof(
 /** How often each happens, against the others. */
 const any: FC.Arbitrary<Action> = FC.oneof(
   {
-    weight: 20,
+    weight: 30,
     arbitrary: tagged("send", {
       peer,
       message: Arbitrary.message(MAX_SIZE),
       pings: FC.oneof(FC.constant([]), FC.array(FC.string({ maxLength: 10 }), { maxLength: 3 }))
     })
   },
-  { weight: 16, arbitrary: tagged("time", { millis: FC.constantFrom(0, 0, 0, 1, 5, 20) }) },
+  { weight: 24, arbitrary: tagged("time", { millis: FC.constantFrom(0, 0, 0, 1, 5, 20) }) },
   {
-    weight: 4,
-    arbitrary: tagged("flood", { peer, count: FC.integer({ min: 1, max: 96 }), isReading: FC.boolean() })
+    weight: 6,
+    arbitrary: tagged("flood", {
+      peer,
+      count: FC.oneof(FC.integer({ min: 1, max: 16 }), FC.integer({ min: 96, max: 128 })),
+      isReading: FC.boolean()
+    })
   },
   { weight: 6, arbitrary: tagged("ping", { peer, text: FC.string({ maxLength: 10 }) }) },
   { weight: 4, arbitrary: tagged("pause", { peer }) },
-  { weight: 6, arbitrary: tagged("resume", { peer }) },
+  { weight: 8, arbitrary: tagged("resume", { peer }) },
   {
     weight: 4,
     arbitrary: tagged("close", {
@@ -139,7 +143,7 @@ const any: FC.Arbitrary<Action> = FC.oneof(
 /** All that happens in a run: some peers are there from the start. */
 export const script: FC.Arbitrary<ReadonlyArray<Action>> = FC.tuple(
   FC.array(open, { minLength: 1, maxLength: MAX_PEERS - 2, size: "max" }),
-  FC.array(any, { maxLength: 50, size: "max" })
+  FC.array(any, { maxLength: 80, size: "max" })
 ).map(([first, others]) => first.concat(others))
 
 /** Writes an action in one line. */
