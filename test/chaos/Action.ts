@@ -6,7 +6,10 @@ import * as Arbitrary from "../support/arbitrary.js"
 import { badFrames } from "../support/badFrames.js"
 import * as Frames from "../support/frames.js"
 
-/** How a peer takes part in the end of a connection: it answers a Close frame and ends TCP, or does neither. */
+/**
+ * How a peer takes part in the end of a connection: it answers a Close frame and ends TCP, or does neither, nor ever
+ * reads again once it has stopped to.
+ */
 export type Manner = "polite" | "silent"
 
 /** What a Close frame says; an empty one has no code. */
@@ -140,11 +143,24 @@ const any: FC.Arbitrary<Action> = FC.oneof(
   { weight: 4, arbitrary: open }
 )
 
-/** All that happens in a run: some peers are there from the start. */
-export const script: FC.Arbitrary<ReadonlyArray<Action>> = FC.tuple(
-  FC.array(open, { minLength: 1, maxLength: MAX_PEERS - 2, size: "max" }),
-  FC.array(any, { maxLength: 80, size: "max" })
-).map(([first, others]) => first.concat(others))
+/** What a run is about. */
+export interface Script {
+  /** Milliseconds that the handler takes for a message; none is the echo of the product. */
+  readonly handlerTime: number
+  /** Whether a shutdown is cut short, by a deadline that comes before that of any close handshake. */
+  readonly isHurried: boolean
+  readonly actions: ReadonlyArray<Action>
+}
+
+/** Some peers are there from the start. */
+export const script: FC.Arbitrary<Script> = FC.record({
+  handlerTime: FC.constantFrom(0, 0, 0, 1, 10),
+  isHurried: FC.constantFrom(false, false, false, true),
+  actions: FC.tuple(
+    FC.array(open, { minLength: 1, maxLength: MAX_PEERS - 2, size: "max" }),
+    FC.array(any, { maxLength: 80, size: "max" })
+  ).map(([first, others]) => first.concat(others))
+})
 
 /** Writes an action in one line. */
 export const describe = (action: Action): string => {

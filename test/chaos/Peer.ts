@@ -41,7 +41,7 @@ export class Peer {
   /** `address:port` of this side, once the handshake is done. */
   remote: string | undefined
   isPaused = false
-  readonly #manner: Manner
+  readonly manner: Manner
   readonly #fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>
   #client: RawClient.RawClient | undefined
   /** What it is to do once the handshake is done. */
@@ -50,7 +50,7 @@ export class Peer {
   #hasLeft = false
 
   constructor(manner: Manner, fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>) {
-    this.#manner = manner
+    this.manner = manner
     this.#fork = fork
   }
 
@@ -145,7 +145,7 @@ export class Peer {
   #read(client: RawClient.RawClient) {
     return Effect.gen(this, function* () {
       while (this.frames.at(-1)?.opcode !== Frames.CLOSE) this.frames.push(yield* client.nextFrame)
-      if (this.#manner === "polite") yield* client.answerClose(this.frames)
+      if (this.manner === "polite") yield* client.answerClose(this.frames)
     }).pipe(
       Effect.catchTag("ConnectionEnded", () => Effect.void),
       Effect.zipRight(client.allUntilEnd),
@@ -153,7 +153,7 @@ export class Peer {
         this.frames.push(...frames)
         this.unparsed = rest.length
         this.end = end
-        if (this.#manner === "silent") return Effect.void
+        if (this.manner === "silent") return Effect.void
         this.#hasLeft = true
         return client.end
       })

@@ -126,7 +126,8 @@ const checkPeer = (world: World, peer: Peer, remote: string): void => {
   countersAreConsistent(who, peer, closed.event)
   // By when it can't have been the server who gave up: no deadline had passed.
   const since = Math.min(story.endingAt, story.stop?.at ?? Infinity, world.shutdownAt)
-  nothingIsLost(who, peer, closed.event, closed.at - since < CLOSE_TIMEOUT)
+  const isTimely = closed.at - since < CLOSE_TIMEOUT && closed.at < world.drainDeadline
+  nothingIsLost(who, peer, closed.event, isTimely)
   const sawClose = peer.frames.some(({ opcode }) => opcode === Frames.CLOSE)
   logAgrees(who, world.server.logs, closed.event, sawClose)
 }
