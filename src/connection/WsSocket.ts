@@ -123,7 +123,9 @@ export class WsSocket extends WebSocket {
 
   /** Runs a callback when all that was read from TCP has been parsed: at once, unless it has yet to be inflated. */
   afterReceived(then: () => void): void {
-    if (this._receiver.writableEnded || this._receiver.writableLength === 0) then()
+    // A bad frame has been found, but is yet to be reported.
+    if (this._receiver.errored !== null && !this._receiver.closed) this._receiver.once("close", then)
+    else if (this._receiver.writableEnded || this._receiver.writableLength === 0) then()
     else this._receiver.write(NOTHING, then)
   }
 

@@ -60,7 +60,7 @@ export const isEnding = ({ isReset, lastWord, stop }: Story): boolean =>
 export const describeReason = (reason: StopReason): string => {
   const said = farewell(reason)
   const words =
-    said._tag === "End" ? [] : [said.code ?? "empty", reason._tag === "ProtocolError" ? "" : said.reason]
+    said._tag !== "Close" ? [] : [said.code ?? "empty", reason._tag === "ProtocolError" ? "" : said.reason]
   return [reason._tag, ...words].join(" ").trimEnd()
 }
 

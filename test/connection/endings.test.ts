@@ -1,6 +1,7 @@
 /**
  * Every ending, as a raw socket, the log and the registry see it.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -8,6 +9,7 @@ import * as Stream from "effect/Stream"
 import { describe, expect } from "vitest"
 import type { ConnectionEvent, Handler } from "../../src/index.js"
 import * as Frames from "../support/frames.js"
+import { get } from "../support/get.js"
 import { live } from "../support/live.js"
 import * as RawClient from "../support/RawClient.js"
 import { lastWords } from "../support/session.js"
@@ -209,6 +211,37 @@ describe("every ending has one reason, and is seen on the wire, in the log and i
       expect(line["level"]).toBe("error")
       expect(line["cause"]).toContain("the secret cause")
       expect(line["connection"]).toBe((yield* server.logged("connection closed"))["connection"])
+    })
+  )
+
+  live("a bad frame is what ended it, though the end of TCP is read with it after a pause", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const taken = yield* Deferred.make<void>()
+      const server = yield* serverWith((connection) =>
+        Stream.runForEach(connection.messages, (message) =>
+          Deferred.succeed(taken, undefined).pipe(
+            Effect.zipRight(Deferred.await(gate)),
+            Effect.zipRight(connection.send(message))
+          )
+        )
+      )
+      const peer = yield* RawClient.connect({ port: server.port })
+      yield* peer.write(Frames.text("first"))
+      yield* Deferred.await(taken)
+      // Nothing tells that the server has read something, and has stopped reading; that it has read what came later does.
+      const reading = Effect.gen(function* () {
+        const { status } = yield* get({ port: server.port }, "/livez")
+        expect(status).toBe(200)
+      })
+      yield* peer.write(Frames.binary(Buffer.alloc(70_000)))
+      yield* Effect.replicateEffect(reading, 5)
+      yield* peer.writeAndEnd(Frames.frame({ opcode: 3 }))
+      yield* Effect.replicateEffect(reading, 5)
+      yield* Deferred.succeed(gate, undefined)
+      const { frames } = yield* peer.allUntilEnd
+      expect(frames.map(Frames.describe).at(-1)).toBe("close 1002 invalid opcode 3")
+      expect(yield* server.logged("connection closed")).toMatchObject({ reason: "ProtocolError", code: 1002 })
     })
   )
 
