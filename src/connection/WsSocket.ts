@@ -66,7 +66,7 @@ const SMALL_PIECE = 1024
 /** A `ws` connection that leaves the last word to its owner. */
 export class WsSocket extends WebSocket {
   /** Where `ws` parses. With compression it may be behind what was read from TCP. */
-  declare readonly _receiver: Writable & { readonly _buffers: Array<Buffer> }
+  declare readonly _receiver: Writable & { readonly _buffers: Array<Buffer>; readonly _errored: boolean }
   #listener: WsListener | undefined
   #badFrameCode: number | undefined
   #isSaid = false
@@ -79,6 +79,11 @@ export class WsSocket extends WebSocket {
     this.#endListeners = endListeners
     for (const listener of endListeners) socket.off("end", listener)
     socket.on("data", () => this.#compact())
+    // What was read while a message was inflated is written to the receiver even after it has found a bad frame.
+    const receiver = this._receiver
+    const write = receiver._write.bind(receiver)
+    receiver._write = (chunk, encoding, callback) =>
+      receiver._errored ? callback() : write(chunk, encoding, callback)
   }
 
   /** Starts to report. */
@@ -126,7 +131,7 @@ export class WsSocket extends WebSocket {
     // A bad frame has been found, but is yet to be reported.
     if (this._receiver.errored !== null && !this._receiver.closed) this._receiver.once("close", then)
     else if (this._receiver.writableEnded || this._receiver.writableLength === 0) then()
-    else this._receiver.write(NOTHING, then)
+    else this._receiver.write(NOTHING, (error) => (error ? this.afterReceived(then) : then()))
   }
 
   /** Puts together the last pieces of a frame, if they are many and small: it may come a byte at a time. */

@@ -124,8 +124,7 @@ export class WsTransport implements Transport {
     if (code === undefined) this.#ws.sendClose()
     else this.#ws.sendClose(code, reason)
     // A failed connection isn't kept for the peer's answer (RFC 6455 section 7.1.7).
-    if (this.#isFailed) this.#endSoon()
-    else if (this.#peerEnded) this.#ws.passEnd()
+    if (this.#isFailed || this.#peerEnded) this.#endSoon()
     this.#ws.resume()
     return isOpen
   }
@@ -183,8 +182,8 @@ export class WsTransport implements Transport {
   }
 
   #onEnd(): void {
-    if (this.#isSaid) return this.#ws.passEnd()
     this.#peerEnded = true
+    if (this.#isSaid) return this.#endSoon()
     this.#ws.afterReceived(() => this.#onGone())
   }
 

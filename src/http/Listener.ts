@@ -70,6 +70,11 @@ interface Incoming {
   readonly deadline: Deadline
 }
 
+/** What Node knows of a socket: the response that it is to carry now, also of those that no `request` tells of. */
+interface Answering {
+  readonly _httpMessage?: http.ServerResponse | null
+}
+
 /** Names a TCP connection; with TLS, Node has one socket for the wire and another for what is said on it. */
 const nameOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`
@@ -129,8 +134,9 @@ export const make = (
         deadline: options.deadlines.set(() => drop(one))
       }
       tcp.once("close", one.deadline.cancel)
-      if (options.tls === undefined) return track(one, tcp)
+      // Asked for now, and so remembered by Node: there is no address any more when the peer has gone.
       const name = nameOf(tcp)
+      if (options.tls === undefined) return track(one, tcp)
       insecure.set(name, one)
       tcp.once("close", () => insecure.delete(name))
     })
@@ -159,7 +165,12 @@ export const make = (
         socket.setTimeout(HttpServer.toTimer(options.sendTimeout))
       }
       if (!isListening) response.shouldKeepAlive = false
-      handlers.onRequest(request, response)
+      // One that was pipelined has no socket before those ahead of it are answered; without one it never finishes.
+      const handle = (): void => {
+        if (socket.writable) handlers.onRequest(request, response)
+      }
+      if (response.socket === null) response.once("socket", handle)
+      else handle()
     })
 
     server.on("clientError", (error: Error, socket) => {
@@ -168,9 +179,14 @@ export const make = (
       socket.destroy()
     })
 
-    server.on("upgrade", (request, socket, head) => {
-      // It is one, since the server isn't fed with other streams.
-      if (!(socket instanceof Socket)) return
+    const upgrade = (request: http.IncomingMessage, socket: Socket & Answering, head: Buffer): void => {
+      const earlier = socket._httpMessage
+      if (earlier !== undefined && earlier !== null) {
+        // Pipelined: what came before it is answered first (RFC 9112 section 9.3.2).
+        earlier.once("close", () => upgrade(request, socket, head))
+        return
+      }
+      if (!socket.writable) return
       const one = incoming.get(socket)
       incoming.delete(socket)
       one?.deadline.cancel()
@@ -184,6 +200,10 @@ export const make = (
         return response
       }
       handlers.onUpgrade({ request, socket, tcp: one?.tcp ?? socket, head, response })
+    }
+    server.on("upgrade", (request, socket, head) => {
+      // It is one, since the server isn't fed with other streams.
+      if (socket instanceof Socket) upgrade(request, socket, head)
     })
 
     yield* HttpServer.listen(server, options.host, options.port)
