@@ -170,7 +170,9 @@ export class FrameParser {
 
   /** The bytes that are not yet a frame. */
   get rest(): Buffer {
-    const all = Buffer.concat(this.#chunks)
+    const [first, ...more] = this.#chunks
+    // Not copied when it is one: many frames may come in it.
+    const all = first !== undefined && more.length === 0 ? first : Buffer.concat(this.#chunks)
     this.#chunks = all.length === 0 ? [] : [all]
     return all
   }
