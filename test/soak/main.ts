@@ -76,10 +76,15 @@ const run = async ({ connections, minutes, seed, ...more }: ReturnType<typeof pa
     complain(`ended without a report: ${String(exit.cause)}`)
     return 1
   }
-  const { tally } = exit.value
+  const { lives, tally } = exit.value
   say(`\n${table(exit.value)}\n`)
   if (!tally.hasProblem) {
-    say(early.signal.aborted ? "nothing went wrong until it was ended early" : "nothing went wrong")
+    say(`nothing went wrong${early.signal.aborted ? " until it was ended early" : ""}`)
+    if (lives.every(({ rests }) => Rest.growth(rests, "used") === undefined)) {
+      say(
+        "but there were too few cycles to tell whether memory grows: give it more minutes, or fewer connections"
+      )
+    }
     return 0
   }
   for (const problem of tally.problems) complain(problem)
