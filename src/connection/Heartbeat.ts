@@ -4,7 +4,7 @@
  * The peer is pinged after quiet time, and is dead when no byte has come for the timeout after that. A ping, though,
  * waits in the kernels behind what was sent before it, megabytes at times, and a peer that reads slowly comes to it
  * late. Nothing tells how much that is, so it is estimated: a peer that reads at `PACE` or faster is never taken for
- * dead. One that has been seen to read faster is given no more time than that.
+ * dead. One that has read faster, as far as its pongs prove, is given no more time than it takes at that speed.
  */
 
 /** What the decision rests on, all of it growing counts and present facts. */
@@ -47,6 +47,9 @@ export class Heartbeat {
   /** What was under way ahead of the last ping. */
   #aheadOfPing = 0
   #takenAtPing = 0
+  /** What the peer has read for certain, since it answered a ping behind it, and when it did. */
+  #certainlyRead = 0
+  #answeredAt: number
   #isAwaiting = false
   #isAnswered = true
   /** Names the last ping; 0 before the first. */
@@ -59,6 +62,7 @@ export class Heartbeat {
     this.#checkedAt = now
     this.#aliveAt = now
     this.#pingedAt = now
+    this.#answeredAt = now
   }
 
   /** Decides. To be asked again and again, the more often the more exact; after "ping" the peer has been pinged. */
@@ -77,7 +81,7 @@ export class Heartbeat {
       this.#isAwaiting = false
     }
     if (this.#isAwaiting)
-      return now - this.#pingedAt >= this.#timeout + this.#aheadOfPing / PACE ? "dead" : "nothing"
+      return now - this.#pingedAt >= this.#timeout + this.#aheadOfPing / this.#pace ? "dead" : "nothing"
     if (!signs.isReading) return "nothing"
     const isQuiet = now - this.#aliveAt >= this.#interval
     const isToBeMeasured =
@@ -91,8 +95,11 @@ export class Heartbeat {
   onPong(now: number): void {
     if (this.#isAnswered) return
     this.#isAnswered = true
-    this.#pace = Math.max(PACE, this.#aheadOfPing / Math.max(1, now - this.#pingedAt))
-    this.#underway = Math.min(this.#underway, this.#bytesTaken - this.#takenAtPing)
+    const read = this.#takenAtPing - this.#certainlyRead
+    this.#pace = Math.max(PACE, read / Math.max(1, now - this.#answeredAt))
+    this.#certainlyRead = this.#takenAtPing
+    this.#answeredAt = now
+    this.#underway = Math.min(this.#underway, this.#bytesTaken - this.#certainlyRead)
   }
 
   #estimate(now: number, { bytesTaken, isCongested }: Signs, taken: number): void {
@@ -100,8 +107,8 @@ export class Heartbeat {
     this.#checkedAt = now
     // A kernel that takes no more is full, whatever was known before.
     if (isCongested) this.#pace = PACE
-    const underway = isCongested ? bytesTaken : Math.max(0, this.#underway - read) + taken
-    this.#underway = Math.min(MOST_UNDERWAY, underway)
+    const most = Math.min(MOST_UNDERWAY, bytesTaken - this.#certainlyRead)
+    this.#underway = isCongested ? most : Math.min(most, Math.max(0, this.#underway - read) + taken)
   }
 
   #ping(now: number): void {
