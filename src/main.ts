@@ -13,6 +13,7 @@ import * as Cli from "./Cli.js"
 import { echo } from "./connection/Echo.js"
 import { StartError } from "./http/StartError.js"
 import { ServerConfig } from "./ServerConfig.js"
+import * as LogSink from "./telemetry/LogSink.js"
 import * as Logging from "./telemetry/Logging.js"
 import * as WebSocketServer from "./WebSocketServer.js"
 
@@ -24,16 +25,12 @@ const complain = (problem: string): void => {
 const LOG_PATIENCE = 1000
 
 /** Ends the program when what was logged has been taken by whoever reads it: a pipe may lag behind. */
-const exitWhenLogged = (exit: () => void): void => {
-  if (process.stdout.writableLength === 0) return exit()
+const exitWhenLogged = (sink: LogSink.LogSink, exit: () => void): void => {
   setTimeout(exit, LOG_PATIENCE)
-  process.stdout.write("", exit)
+  sink.flush(exit)
 }
 
 const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void => {
-  // A log that nobody reads any more must not take the server down.
-  process.stdout.on("error", () => {})
-
   // The first signal interrupts the program, which shuts it down; nothing holds up the second.
   let isStopping = false
   const signals = { SIGINT: 130, SIGTERM: 143 } as const
@@ -44,11 +41,15 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     })
   }
 
+  const sink = LogSink.make(process.stdout, (count) => {
+    const lines = Effect.annotateLogs(Effect.logWarning("log lines were dropped"), { count })
+    Effect.runSync(Effect.provide(lines, logging))
+  })
   const logging = Logging.layer({
     format: command.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),
     level: command.logLevel,
     isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
-    write: (line) => process.stdout.write(line)
+    write: sink.write
   })
   const program = Layer.launch(Layer.scopedContext(WebSocketServer.make(echo))).pipe(
     Effect.provideService(ServerConfig, command.settings),
@@ -61,7 +62,8 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     disableErrorReporting: true,
     disablePrettyLogger: true,
     teardown: (exit, onExit) => {
-      if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return exitWhenLogged(() => onExit(0))
+      if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause))
+        return exitWhenLogged(sink, () => onExit(0))
       const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
       complain(error instanceof StartError ? error.message : Cause.pretty(exit.cause))
       onExit(1)

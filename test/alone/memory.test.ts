@@ -1,12 +1,15 @@
 /**
  * What a peer that sends and never reads can make the program hold.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
 import { describe, expect } from "vitest"
+import { eventually } from "../support/eventually.js"
 import * as Frames from "../support/frames.js"
+import type * as Log from "../support/Log.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
 import { liveUnless } from "../support/skip.js"
@@ -27,32 +30,55 @@ const WINDOW = "3 seconds"
 /** How often the other peer speaks: seldom, since the garbage of a busy one takes 20 MiB more or less by itself. */
 const PACE = "50 millis"
 
-describe("a peer that sends 64 KiB messages and never reads", () => {
-  liveUnless(
-    fs.existsSync("/proc/self/status") ? undefined : "needs /proc",
-    "makes resident memory grow by 8 MiB at most, and holds up nobody else",
-    () =>
-      Effect.gen(function* () {
-        const program = yield* Program.start()
-        // A heap that has grown to what work takes, as after some time of service.
-        const other = yield* RawClient.connect({ port: program.port })
-        yield* Effect.replicateEffect(Effect.zipRight(other.write(message), other.nextFrame), 1500)
-        /** The memory after each of the small echoes that the other peer gets meanwhile. */
-        const serving = Stream.repeatEffect(
-          Effect.zipRight(
-            Effect.zipRight(other.write(Frames.text("still served")), other.nextMessage),
-            residentMemory(program.pid)
-          )
-        ).pipe(Stream.schedule(Schedule.spaced(PACE)), Stream.interruptAfter(WINDOW), Stream.runCollect)
-        const before = Math.max(...(yield* serving))
+/** How many peers, and how much more memory each may make the program take. */
+const crowds = [
+  { peers: 1, each: 8 * MIB },
+  { peers: 20, each: 3 * MIB }
+]
 
-        const greedy = yield* RawClient.connect({ port: program.port })
-        yield* greedy.pause
-        yield* Effect.forkScoped(Effect.forever(greedy.write(message)))
-        const samples = yield* serving
-        expect((Math.max(...samples) - before) / MIB).toBeLessThan(8)
-        expect(samples.length).toBeGreaterThan(10)
-      }),
-    60_000
-  )
+/** The time that 99 of 100 echoes took at most. */
+const p99 = (times: ReadonlyArray<number>): number =>
+  [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0
+
+describe("a peer that sends 64 KiB messages and never reads", () => {
+  for (const { each, peers } of crowds)
+    liveUnless(
+      fs.existsSync("/proc/self/status") ? undefined : "needs /proc",
+      `makes resident memory grow by ${each / MIB} MiB at most when it is one of ${peers}, holds up nobody else, and is gone at the send timeout`,
+      () =>
+        Effect.gen(function* () {
+          const program = yield* Program.start({ args: ["--send-timeout", "4s"] })
+          // A heap that has grown to what work takes, as after some time of service.
+          const other = yield* RawClient.connect({ port: program.port })
+          yield* Effect.replicateEffect(Effect.zipRight(other.write(message), other.nextFrame), 1500)
+          const echo = Effect.zipRight(other.write(Frames.text("still served")), other.nextMessage)
+          /** The memory after each of the small echoes that the other peer gets meanwhile, and how long each took. */
+          const serving = Stream.repeatEffect(
+            Effect.gen(function* () {
+              const [took] = yield* Effect.timed(echo)
+              return { took: Duration.toMillis(took), memory: yield* residentMemory(program.pid) }
+            })
+          ).pipe(Stream.schedule(Schedule.spaced(PACE)), Stream.interruptAfter(WINDOW), Stream.runCollect)
+          const before = [...(yield* serving)]
+
+          for (let i = 0; i < peers; i++) {
+            const greedy = yield* RawClient.connect({ port: program.port })
+            yield* greedy.pause
+            yield* Effect.forkScoped(Effect.ignore(Effect.forever(greedy.write(message))))
+          }
+          const samples = [...(yield* serving)]
+          const most = (all: typeof samples) => Math.max(...all.map(({ memory }) => memory))
+          expect((most(samples) - most(before)) / peers / MIB).toBeLessThan(each / MIB)
+          expect(samples.length).toBeGreaterThan(10)
+          // At most double, and what a timer of the machine may be off.
+          const times = (all: typeof samples) => p99(all.map(({ took }) => took))
+          expect(times(samples)).toBeLessThan(2 * times(before) + 20)
+          const isGone = (line: Log.Line) => line["reason"] === "SlowConsumer"
+          yield* eventually(
+            "all of them were gone",
+            Effect.sync(() => program.log.lines.filter(isGone).length === peers)
+          )
+        }),
+      60_000
+    )
 })
