@@ -12,6 +12,7 @@ import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
+import { limitCases } from "./limitOptions.js"
 import { liveWithTool } from "../support/skip.js"
 
 /** What there is to see of an option in a program that runs. */
@@ -168,18 +169,19 @@ const cases: ReadonlyArray<Case> = [
         yield* program.signal("SIGTERM")
         return Frames.describe(yield* peer.nextFrame)
       })
-  }
+  },
+  ...limitCases
 ]
 
 describe("an option", () => {
-  for (const { byEnv, byFlag, env, flag, look } of cases) {
+  for (const { args: others = [], byEnv, byFlag, env, flag, look } of cases) {
     live(`--${flag} is read from the environment as ${env}, and the flag wins`, () =>
       Effect.gen(function* () {
         const environment = { [env]: byEnv.text }
-        const args = byFlag.texts.flatMap((text) => [`--${flag}`, text])
+        const args = [...others, ...byFlag.texts.flatMap((text) => [`--${flag}`, text])]
         const seen = yield* Effect.all(
           [
-            Effect.flatMap(Program.start({ env: environment }), look),
+            Effect.flatMap(Program.start({ env: environment, args: others }), look),
             Effect.flatMap(Program.start({ env: environment, args }), look)
           ],
           { concurrency: "unbounded" }
@@ -318,6 +320,16 @@ describe("--help", () => {
     "drain-delay": "0s",
     "drain-spread": "0s",
     "shutdown-code": "1001",
+    "trusted-proxy": "none",
+    "max-connections": "10000",
+    "max-connections-per-address": "off",
+    "handshake-timeout": "10s",
+    "heartbeat-interval": "25s",
+    "heartbeat-timeout": "10s",
+    "idle-timeout": "off",
+    "max-lifetime": "off",
+    "send-timeout": "30s",
+    "high-water-mark": "64KiB",
     "tls-cert": "none",
     "tls-key": "none",
     "log-format": "pretty on a terminal, else json",

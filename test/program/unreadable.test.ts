@@ -61,6 +61,30 @@ const cases: ReadonlyArray<Case> = [
     values: ["-1", "1GB", "1MB", "1KB", "1GiB", "64 kilobytes", "many", "1.5.2MiB", "KiB", "0x10"],
     accepts: /64KiB.*1MiB/
   },
+  {
+    flag: "trusted-proxy",
+    values: ["10.0.0", "10.0.0.0/33", "proxy.example", "10.0.0.1:80", "::1/129"],
+    accepts: /10\.0\.0\.0\/8/
+  },
+  {
+    flag: "max-connections",
+    values: ["0", "-1", "1.5", "many", "1e3", "none"],
+    accepts: /from 1 up, or off/
+  },
+  { flag: "max-connections-per-address", values: ["0", "-1", "1.5", "OFF"], accepts: /from 1 up, or off/ },
+  ...[
+    "handshake-timeout",
+    "heartbeat-interval",
+    "heartbeat-timeout",
+    "idle-timeout",
+    "max-lifetime",
+    "send-timeout"
+  ].map((flag) => ({
+    flag,
+    values: ["0s", "0ms", "30", "soon", "-5s"],
+    accepts: /above zero.*30s.*, or off/
+  })),
+  { flag: "high-water-mark", values: ["0", "-1", "1GB", "off"], accepts: /64KiB.*1MiB/ },
   { flag: "close-timeout", values: notDurations, accepts: duration },
   { flag: "drain-timeout", values: notDurations, accepts: duration },
   { flag: "drain-delay", values: notDurations, accepts: duration },
