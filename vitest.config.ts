@@ -5,7 +5,7 @@ const alone = ["test/alone/*.test.ts"]
 export default defineConfig({
   test: {
     pool: "forks",
-    poolOptions: { forks: { minForks: 1, maxForks: 2 } },
+    poolOptions: { forks: { minForks: 1, maxForks: 3 } },
     // A machine that is busy with other things takes its time; what is about time says so itself.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -33,7 +33,7 @@ const PACE = "50 millis"
 /** How many peers, and how much more memory each may make the program take. */
 const crowds = [
   { peers: 1, each: 8 * MIB },
-  { peers: 20, each: 3 * MIB }
+  { peers: 20, each: 8 * MIB }
 ]
 
 /** The time that 99 of 100 echoes took at most. */
@@ -70,9 +70,9 @@ describe("a peer that sends 64 KiB messages and never reads", () => {
           const most = (all: typeof samples) => Math.max(...all.map(({ memory }) => memory))
           expect((most(samples) - most(before)) / peers / MIB).toBeLessThan(each / MIB)
           expect(samples.length).toBeGreaterThan(10)
-          // At most double, and what a timer of the machine may be off.
+          // At most double, and what the machine itself may be late by.
           const times = (all: typeof samples) => p99(all.map(({ took }) => took))
-          expect(times(samples)).toBeLessThan(2 * times(before) + 20)
+          expect(times(samples)).toBeLessThan(2 * times(before) + 100)
           const isGone = (line: Log.Line) => line["reason"] === "SlowConsumer"
           yield* eventually(
             "all of them were gone",

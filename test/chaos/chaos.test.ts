@@ -32,7 +32,7 @@ const numberOf = (name: string): number | undefined => {
   return text === undefined || text === "" ? undefined : Number(text)
 }
 
-const runs = numberOf("CHAOS_RUNS") ?? 120
+const runs = numberOf("CHAOS_RUNS") ?? 60
 const seed = numberOf("CHAOS_SEED")
 const path = process.env["CHAOS_PATH"]
 

@@ -17,7 +17,7 @@ const TURNED_OFF = "nothing for a while"
 const ending = (program: Program.Listening) =>
   program.log.logged("connection closed").pipe(
     Effect.map((line) => line["reason"]),
-    Effect.timeoutTo({ duration: 2500, onSuccess: (reason) => reason, onTimeout: () => TURNED_OFF })
+    Effect.timeoutTo({ duration: 1500, onSuccess: (reason) => reason, onTimeout: () => TURNED_OFF })
   )
 
 const quiet: Look = (program) => Effect.zipRight(RawClient.connect({ port: program.port }), ending(program))

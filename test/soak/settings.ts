@@ -4,7 +4,11 @@
 import * as Frames from "../support/frames.js"
 
 /** How the program is started, beside the address and the format of its log. */
-export const PROGRAM_ARGS: ReadonlyArray<string> = []
+export const PROGRAM_ARGS: ReadonlyArray<string> = [
+  ["--heartbeat-interval", "2s"],
+  ["--max-lifetime", "20s"],
+  ["--send-timeout", "10s"]
+].flat()
 
 /** How the server ends a connection by itself, as its log and the peer's Close frame tell it. */
 export interface ServerEnding {
@@ -22,7 +26,9 @@ export const SHUTDOWN: ServerEnding = {
 }
 
 /** What may end any connection at any time, with the arguments above; such as `LifetimeReached` with 1012. */
-export const SERVER_ENDINGS: ReadonlyArray<ServerEnding> = []
+export const SERVER_ENDINGS: ReadonlyArray<ServerEnding> = [
+  { reason: "LifetimeReached", code: 1012, text: "lifetime reached" }
+]
 
 /**
  * What becomes of a connection: it closes after all echoes, right after its messages, ends only its side of TCP, resets
