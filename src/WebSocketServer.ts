@@ -139,6 +139,7 @@ export const make = <E, R>(
         {
           onRequest,
           onUpgrade,
+          onRefused: (socket, refusal) => onRefused(peerOf(socket), refusal),
           onError: (cause) => {
             log(Effect.logWarning("the listening socket failed", cause))
           }

@@ -45,6 +45,7 @@ export const intervalOf = (options: WatchOptions): number => {
 export class Watch {
   readonly #connection: Connection
   readonly #transport: Transport
+  /** Idle is a connection without messages: none came or went, none waits to be handled or to be taken. */
   readonly #idleTimeout: number
   readonly #sendTimeout: number
   readonly #endOfLife: number
@@ -78,11 +79,17 @@ export class Watch {
   /** Tells why the connection is to end now, if it is. May ping the peer. */
   check(now: number): StopReason | undefined {
     const isFull = this.#transport.bufferedBytes() > 0
-    if (this.#isStuck(now, isFull)) return StopReason.SlowConsumer()
+    const messages = this.#connection.messagesIn + this.#connection.messagesOut
+    const isQuiet = messages === this.#messages
+    this.#messages = messages
+    // To ask the kernel is what a look costs most: not of a connection on which nothing was said. A pong is seen later.
+    if (isFull || this.#wasFull || !isQuiet) this.#see(now, isFull)
+    if (isFull && now - this.#movedAt >= this.#sendTimeout) return StopReason.SlowConsumer()
     if (this.#isDead(now, isFull && this.#wasFull)) return StopReason.HeartbeatTimeout()
     this.#wasFull = isFull
     if (now >= this.#endOfLife) return StopReason.LifetimeReached()
-    return this.#isIdle(now, isFull) ? StopReason.IdleTimeout() : undefined
+    if (!isQuiet || isFull || this.#transport.hasMessages()) this.#activeAt = now
+    return now - this.#activeAt >= this.#idleTimeout ? StopReason.IdleTimeout() : undefined
   }
 
   /** The peer has sent a pong. */
@@ -92,11 +99,10 @@ export class Watch {
   }
 
   /** Stuck is a peer for which the kernel takes not a byte; one for which it takes a few is slow, and stays. */
-  #isStuck(now: number, isFull: boolean): boolean {
+  #see(now: number, isFull: boolean): void {
     const { bytesTaken } = this.#transport.wire
-    if (!isFull || bytesTaken !== this.#bytesTaken) this.#movedAt = now
+    if (!isFull || !this.#wasFull || bytesTaken !== this.#bytesTaken) this.#movedAt = now
     this.#bytesTaken = bytesTaken
-    return now - this.#movedAt >= this.#sendTimeout
   }
 
   #isDead(now: number, isCongested: boolean): boolean {
@@ -110,13 +116,5 @@ export class Watch {
     })
     if (verdict === "ping") this.#transport.ping(String(this.#heartbeat.pings))
     return verdict === "dead"
-  }
-
-  /** Idle is a connection without messages: none came or went, none waits to be handled or to be taken. */
-  #isIdle(now: number, isFull: boolean): boolean {
-    const messages = this.#connection.messagesIn + this.#connection.messagesOut
-    if (messages !== this.#messages || isFull || this.#transport.hasMessages()) this.#activeAt = now
-    this.#messages = messages
-    return now - this.#activeAt >= this.#idleTimeout
   }
 }

@@ -42,7 +42,7 @@ export const make =
     const path = pathOf(request.url ?? "")
     // To go on in HTTP is the right answer to an Upgrade that is not wanted (RFC 9110 section 7.8).
     if (path !== options.endpoint) return options.onRequest(request, response())
-    const peer = options.peerOf(request, socket)
+    const peer = options.peerOf(socket, request)
     const refuse = (refusal: Handshake.Refusal): void => {
       options.onRefused(peer, refusal)
       Respond.send(response(), refusal)

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as http from "node:http"
 import { Socket } from "node:net"
 import type { Deadline, Deadlines } from "../connection/Deadlines.js"
-import { refusal } from "../protocol/Handshake.js"
+import { type Refusal, refusal } from "../protocol/Handshake.js"
 import * as HttpServer from "./HttpServer.js"
 import * as Respond from "./Respond.js"
 import type { StartError } from "./StartError.js"
@@ -27,6 +27,8 @@ export interface ListenerOptions {
 export interface ListenerHandlers {
   readonly onRequest: (request: http.IncomingMessage, response: http.ServerResponse) => void
   readonly onUpgrade: (upgrade: Upgrade) => void
+  /** What came could not be read, or not in time, and was answered. */
+  readonly onRefused: (socket: Socket, refusal: Refusal) => void
   /** The listening socket has failed; it listens on. */
   readonly onError: (cause: Error) => void
 }
@@ -109,10 +111,16 @@ export const make = (
     const insecure = new Map<string, Incoming>()
     let isListening = true
 
+    const refuse = (socket: Socket, refusal: Refusal): void => {
+      if (!socket.writable) return
+      handlers.onRefused(socket, refusal)
+      Respond.sendRaw(socket, refusal)
+    }
+
     const drop = (one: Incoming): void => {
       // Somebody who has said nothing gets no answer, and somebody who has had one no second.
       const isAsking = !one.isAnswered && one.tcp.bytesRead > 0 && incoming.has(one.socket)
-      if (isAsking) Respond.sendRaw(one.socket, tooSlow)
+      if (isAsking) refuse(one.socket, tooSlow)
       one.socket.destroy()
     }
 
@@ -175,7 +183,7 @@ export const make = (
 
     server.on("clientError", (error: Error, socket) => {
       if (!(socket instanceof Socket)) return
-      if (incoming.get(socket)?.response === undefined) Respond.sendRaw(socket, whatIsWrong(error))
+      if (incoming.get(socket)?.response === undefined) refuse(socket, whatIsWrong(error))
       socket.destroy()
     })
 

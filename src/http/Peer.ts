@@ -13,13 +13,13 @@ export interface Peer {
   readonly remote: string
 }
 
-/** Tells who sent a request. */
+/** Tells who is on the other side, as far as the request tells; of one that can't be read, it is the TCP peer. */
 export const make = (proxies: ReadonlyArray<Network.Network>) => {
   const isTrusted = Network.among(proxies)
-  return (request: IncomingMessage, socket: Socket): Peer => {
+  return (socket: Socket, request?: IncomingMessage): Peer => {
     // Node has no address for a peer that is gone already.
     const address = Network.unmapped(socket.remoteAddress ?? "unknown")
-    const header = request.headers["x-forwarded-for"]
+    const header = request?.headers["x-forwarded-for"]
     const client = Network.forwardedFor(isTrusted, address, Array.isArray(header) ? header.join(",") : header)
     return client === undefined
       ? { host: Network.hostOf(address), remote: Network.withPort(address, socket.remotePort ?? 0) }

@@ -31,7 +31,6 @@ export const send = (response: ServerResponse, refusal: Refusal): void => {
 
 /** On a socket whose request could not be read. Whoever calls it also destroys the socket. */
 export const sendRaw = (socket: Socket, refusal: Refusal): void => {
-  if (!socket.writable) return
   const body = bodyOf(refusal)
   socket.write(
     [

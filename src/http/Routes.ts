@@ -45,7 +45,7 @@ export const make = (options: RoutesOptions) => {
     const path = pathOf(request.originalUrl)
     if (path === options.endpoint) {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
-      options.onRefused(options.peerOf(message, message.socket), upgradeRequired)
+      options.onRefused(options.peerOf(message.socket, message), upgradeRequired)
       return toResponse(upgradeRequired)
     }
     const answer = health.get(path)

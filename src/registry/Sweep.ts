@@ -1,7 +1,7 @@
 /**
  * One fiber with one timer that looks at all connections in turn, for what they are watched for.
  *
- * Ten thousand idle connections cost it some 80 milliseconds of CPU a second (measured with 9,000 on Node 20), and each
+ * Ten thousand idle connections cost it some 65 milliseconds of CPU a second (measured with 9,000 on Node 20), and each
  * 4 KB of memory (27 KB without, 31 KB with); none of them has a fiber or a timer of its own.
  */
 import * as Effect from "effect/Effect"

@@ -41,6 +41,17 @@ const refusal = (server: TestServer, client?: string) =>
     return { status, headers, body: JSON.parse(body) as unknown }
   })
 
+/** How many handshakes this process has refused with a status. */
+const rejected = (status: number) =>
+  Metric.counter("answerback_handshakes_rejected_total", {
+    description: "Handshakes that were refused, by the HTTP status of the answer",
+    incremental: true
+  }).pipe(
+    Metric.tagged("status", String(status)),
+    Metric.value,
+    Effect.map(({ count }) => count)
+  )
+
 /** So many handshakes at once; tells those that were accepted, and what the others were answered. */
 const storm = (
   server: TestServer,
@@ -94,16 +105,8 @@ describe("max-connections", () => {
   live("tells the others when to come back, in JSON, in a metric and at debug", () =>
     Effect.gen(function* () {
       const server = yield* testServer({ maxConnections: 1 })
-      const rejected = Metric.tagged(
-        Metric.counter("answerback_handshakes_rejected_total", {
-          description: "Handshakes that were refused, by the HTTP status of the answer",
-          incremental: true
-        }),
-        "status",
-        "503"
-      )
       yield* RawClient.connect({ port: server.port })
-      const before = (yield* Metric.value(rejected)).count
+      const before = yield* rejected(503)
       const answer = yield* refusal(server)
       expect(answer.status).toBe(503)
       expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0)
@@ -112,7 +115,7 @@ describe("max-connections", () => {
         error: "TooManyConnections",
         message: expect.stringContaining("--max-connections")
       })
-      expect((yield* Metric.value(rejected)).count).toBe(before + 1)
+      expect(yield* rejected(503)).toBe(before + 1)
       const line = yield* server.logged("handshake refused", { status: 503 })
       expect(line).toMatchObject({ level: "debug", error: "TooManyConnections" })
       expect(line["remote"]).toMatch(/^127\.0\.0\.1:\d+$/)
@@ -193,4 +196,26 @@ describe("max-connections-per-address", () => {
       expect(line["remote"]).toMatch(/^127\.0\.0\.1:\d+$/)
     })
   )
+})
+
+describe("a request that can't be read", () => {
+  for (const [what, status, bytes] of [
+    ["isn't HTTP", 400, "EHLO example.com\r\n\r\n"],
+    ["has too large a head", 431, Http.request({ headers: { Cookie: "c".repeat(17_000) } })],
+    ["isn't finished in time", 408, Http.request({}).slice(0, -2)]
+  ] as const)
+    live(`is answered ${status} when it ${what}, and counts as a handshake that was refused`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer({ handshakeTimeout: 500 })
+        const before = yield* rejected(status)
+        const peer = yield* RawClient.open({ port: server.port })
+        yield* peer.write(bytes)
+        const answer = yield* peer.response
+        expect(answer.status).toBe(status)
+        const { error } = JSON.parse(answer.body) as { readonly error: string }
+        const line = yield* server.logged("handshake refused", { status, error })
+        expect(line["remote"]).toBe(`127.0.0.1:${yield* peer.localPort}`)
+        expect(yield* rejected(status)).toBe(before + 1)
+      })
+    )
 })

@@ -2,6 +2,7 @@
  * Peers that open TCP and don't come to the point.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { describe, expect } from "vitest"
 import { noOpenssl, selfSigned } from "../support/certificate.js"
 import * as Frames from "../support/frames.js"
@@ -108,6 +109,46 @@ describe("1,000 peers that say nothing, or a byte now and then", () => {
       expect(ends).toHaveLength(1000)
       yield* honest.write(Frames.text("and still"))
       expect((yield* honest.nextMessage).text).toBe("and still")
+    })
+  )
+})
+
+describe("a peer that asks and doesn't read the answers", () => {
+  live("is dropped at the send timeout, others aren't", () =>
+    Effect.gen(function* () {
+      const { port } = yield* testServer({ sendTimeout: 500, handshakeTimeout: "off" })
+      const other = yield* RawClient.open({ port })
+      const peer = yield* RawClient.open({ port })
+      yield* peer.pause
+      // The answer names the path: more in all than the kernel keeps.
+      const request = Http.request({
+        path: `/${"x".repeat(15_000)}`,
+        headers: { Upgrade: null, Connection: null }
+      })
+      const stuck = yield* Effect.fork(Effect.flip(Effect.forever(peer.write(request.repeat(100)))))
+      expect(yield* Fiber.join(stuck)).toMatchObject({ _tag: "ConnectionEnded" })
+      yield* other.write(Http.request({ path: "/livez", headers: { Upgrade: null, Connection: null } }))
+      expect((yield* other.response).status).toBe(200)
+    })
+  )
+
+  live("is served when it reads slowly", () =>
+    Effect.gen(function* () {
+      const { port } = yield* testServer({ sendTimeout: 500, handshakeTimeout: "off" })
+      const peer = yield* RawClient.open({ port })
+      const request = Http.request({
+        path: `/${"x".repeat(15_000)}`,
+        headers: { Upgrade: null, Connection: null }
+      })
+      yield* Effect.forkScoped(peer.write(request.repeat(900)))
+      for (let i = 0; i < 900; i++) {
+        expect((yield* peer.response).status).toBe(404)
+        if (i % 90 !== 0) continue
+        yield* peer.pause
+        // How slowly is what the test is about: longer than the timeout, in all.
+        yield* Effect.sleep(100)
+        yield* peer.resume
+      }
     })
   )
 })
