@@ -3,20 +3,28 @@
  */
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
-import type * as Layer from "effect/Layer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { echo } from "./connection/Echo.js"
+import * as Faults from "./faults/Faults.js"
 import type { StartError } from "./http/StartError.js"
-import type { ServerOptions, ServerSettings } from "./ServerConfig.js"
+import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
 import * as WebSocketServer from "./WebSocketServer.js"
+
+/** An echo server with the settings that it is given, whose clients may ask for faults in their URLs. */
+export const fromConfig: Layer.Layer<WebSocketServer.Provided, StartError, ServerConfig> =
+  Layer.scopedContext(WebSocketServer.make(echo)).pipe(
+    Layer.provide(Layer.unwrapEffect(Effect.map(ServerConfig, ({ faults }) => Faults.layerUrl(faults))))
+  )
 
 /** An echo server with settings that a program wrote. */
 export const layer = (
   options?: ServerOptions
 ): Layer.Layer<WebSocketServer.Provided, StartError | ConfigError.ConfigError> =>
-  WebSocketServer.layer(echo, options)
+  Layer.provide(fromConfig, ServerConfig.layer(options))
 
 /** An echo server with settings from a `Config`, by default from `ANSWERBACK_*`. */
 export const layerConfig = (
   config?: Config.Config<ServerSettings>
 ): Layer.Layer<WebSocketServer.Provided, StartError | ConfigError.ConfigError> =>
-  WebSocketServer.layerConfig(echo, config)
+  Layer.provide(fromConfig, ServerConfig.layerConfig(config))

@@ -64,6 +64,8 @@ export interface ServerOptions {
   readonly drainSpread?: Duration.DurationInput
   /** Close code of a shutdown, by default 1001. */
   readonly shutdownCode?: number
+  /** Whether clients of the echo may ask for faults in the URL that they connect to, by default they may. */
+  readonly faults?: boolean
   /** PEM file with the certificate and its chain; needs `tlsKey`. */
   readonly tlsCert?: string
   /** PEM file with the private key of the certificate. */
@@ -114,6 +116,9 @@ const timeout = (duration: Timeout | undefined): string | undefined => {
   return isNever || duration === "off" ? "off" : millis(duration)
 }
 
+const toggle = (isOn: boolean | undefined): string | undefined =>
+  isOn === undefined ? undefined : isOn ? "on" : "off"
+
 const count = (number: number | "off" | undefined): string | undefined =>
   number === Number.POSITIVE_INFINITY ? "off" : number?.toString()
 
@@ -125,10 +130,7 @@ const written = (settings: ServerOptions): Either.Either<Map<string, string>, Co
     [options.path, settings.path],
     [options.subprotocols, settings.subprotocols?.join(",")],
     [options.origins, settings.origins?.join(",")],
-    [
-      options.compression,
-      settings.compression === undefined ? undefined : settings.compression ? "on" : "off"
-    ],
+    [options.compression, toggle(settings.compression)],
     [options.trustedProxies, settings.trustedProxies?.join(",")],
     [options.maxPayload, settings.maxPayload?.toString()],
     [options.maxConnections, count(settings.maxConnections)],
@@ -145,6 +147,7 @@ const written = (settings: ServerOptions): Either.Either<Map<string, string>, Co
     [options.drainDelay, millis(settings.drainDelay)],
     [options.drainSpread, millis(settings.drainSpread)],
     [options.shutdownCode, settings.shutdownCode?.toString()],
+    [options.faults, toggle(settings.faults)],
     [options.tlsCert, settings.tlsCert],
     [options.tlsKey, settings.tlsKey]
   ] as const

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Handler } from "./connection/Connection.js"
 import * as Deadlines from "./connection/Deadlines.js"
@@ -16,6 +17,7 @@ import { monotonic } from "./connection/Monotonic.js"
 import * as Wire from "./connection/Wire.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
+import { Faults } from "./faults/Faults.js"
 import { Admission } from "./http/Admission.js"
 import * as Handshakes from "./http/Handshakes.js"
 import * as Listener from "./http/Listener.js"
@@ -81,6 +83,7 @@ export const make = <E, R>(
         sendTimeout: Duration.toMillis(config.sendTimeout)
       }
     })
+    const faults = Option.getOrUndefined(yield* Effect.serviceOption(Faults))
     let isDraining = false
     let isClosing = false
     const log = yield* FiberSet.makeRuntime<never, void>()
@@ -109,7 +112,8 @@ export const make = <E, R>(
       peerOf,
       isClosing: () => isClosing,
       onRequest,
-      onOpen: ({ path, peer, subprotocol, upgrade, ws }) => {
+      faults,
+      onOpen: ({ path, peer, plan, subprotocol, upgrade, ws }) => {
         const { highWaterMark, maxPayload } = config
         const { remote } = peer
         const transport = new WsTransport(ws, upgrade.socket, {
@@ -118,7 +122,10 @@ export const make = <E, R>(
           highWaterMark,
           maxPayload
         })
-        if (!registry.accept(transport, { path, subprotocol })) transport.destroy()
+        const faulty = faults?.wrap(transport, plan, highWaterMark)
+        const id = registry.accept(faulty?.transport ?? transport, { path, subprotocol })
+        if (id === undefined) transport.destroy()
+        else faulty?.opened(id)
       },
       onRefused
     })

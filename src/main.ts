@@ -10,12 +10,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import packageJson from "../package.json" with { type: "json" }
 import * as Cli from "./Cli.js"
-import { echo } from "./connection/Echo.js"
+import * as EchoServer from "./EchoServer.js"
 import { StartError } from "./http/StartError.js"
 import { ServerConfig } from "./ServerConfig.js"
 import * as LogSink from "./telemetry/LogSink.js"
 import * as Logging from "./telemetry/Logging.js"
-import * as WebSocketServer from "./WebSocketServer.js"
 
 const complain = (problem: string): void => {
   process.stderr.write(`answerback: ${problem}\n`)
@@ -51,7 +50,7 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     write: sink.write
   })
-  const program = Layer.launch(Layer.scopedContext(WebSocketServer.make(echo))).pipe(
+  const program = Layer.launch(EchoServer.fromConfig).pipe(
     Effect.provideService(ServerConfig, command.settings),
     Effect.tapErrorCause((cause) =>
       Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void

@@ -194,6 +194,15 @@ export const options = {
     Value.closeCode,
     1001
   ),
+  faults: single(
+    {
+      flag: "faults",
+      defaultText: "on",
+      help: "Whether clients may ask for faults in the URL that they connect to; off answers them 403."
+    },
+    Value.toggle,
+    true
+  ),
   tlsCert: single(
     {
       flag: "tls-cert",

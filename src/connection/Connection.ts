@@ -73,9 +73,6 @@ export class Connection {
   /** Counted as messages are handed to the handler, and payload bytes with them. */
   messagesIn = 0
   bytesIn = 0
-  /** Counted as messages are written. */
-  messagesOut = 0
-  bytesOut = 0
   /** When the handler last got a message, in milliseconds since 1970; `undefined` before the first. */
   lastMessageAt: number | undefined = undefined
   /** Whether the handler has asked for messages. */
@@ -96,7 +93,26 @@ export class Connection {
     this.#stop = options.stop
   }
 
-  /** Outbound bytes that the kernel hasn't taken yet. */
+  /** Counted as messages are written, and payload bytes with them. */
+  get messagesOut(): number {
+    return this.#transport.messagesOut
+  }
+
+  get bytesOut(): number {
+    return this.#transport.bytesOut
+  }
+
+  /** What stands in the log of its end, beside what stands there anyway. */
+  get remarks(): Readonly<Record<string, unknown>> {
+    return this.#transport.remarks
+  }
+
+  /** Whether it has gone silent, as somebody had asked. */
+  get isStalled(): boolean {
+    return this.#transport.isStalled()
+  }
+
+  /** Outbound bytes that wait to be taken by the kernel. */
   get bufferedBytes(): number {
     return this.#transport.bufferedBytes()
   }
@@ -155,8 +171,6 @@ export class Connection {
   sendChunk(messages: Chunk.Chunk<Message.Message>): Effect.Effect<void, ConnectionClosed> {
     return Effect.suspend(() => {
       if (!this.#transport.write(messages)) return Effect.fail(new ConnectionClosed({ connection: this.id }))
-      this.messagesOut += messages.length
-      for (const message of messages) this.bytesOut += message.bytes.length
       return this.#transport.drained
     })
   }

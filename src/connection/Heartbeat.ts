@@ -13,8 +13,8 @@ export interface Signs {
   readonly bytesRead: number
   /** Bytes that the kernel has taken. */
   readonly bytesTaken: number
-  /** Whether the peer is read at all: where it isn't, it can't be heard. */
-  readonly isReading: boolean
+  /** Whether the peer can be asked and heard: where it can't, its silence means nothing. */
+  readonly isHeard: boolean
   /** Whether the kernel has taken less than all for a while: what it takes now is room that the peer has made. */
   readonly isCongested: boolean
 }
@@ -73,7 +73,7 @@ export class Heartbeat {
     if (
       signs.bytesRead !== this.#bytesRead ||
       // Not dead, as far as can be told. What it doesn't take is another matter: that it takes too little is.
-      !signs.isReading ||
+      !signs.isHeard ||
       (signs.isCongested && taken > 0)
     ) {
       this.#bytesRead = signs.bytesRead
@@ -82,7 +82,7 @@ export class Heartbeat {
     }
     if (this.#isAwaiting)
       return now - this.#pingedAt >= this.#timeout + this.#aheadOfPing / this.#pace ? "dead" : "nothing"
-    if (!signs.isReading) return "nothing"
+    if (!signs.isHeard) return "nothing"
     const isQuiet = now - this.#aliveAt >= this.#interval
     const isToBeMeasured =
       this.#isAnswered && this.#underway >= MUCH_UNDERWAY && now - this.#pingedAt >= this.#interval

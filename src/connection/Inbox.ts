@@ -10,14 +10,15 @@ export const MESSAGE_OVERHEAD = 128
 
 /** Messages that wait to be taken. */
 export class Inbox {
-  readonly #waiters = new Waiters(() => !this.isEmpty || this.#isOver)
+  readonly #waiters = new Waiters(() => this.#isToBeTaken)
   readonly #onTaken: () => void
   #messages: Array<Message> = []
   #isOver = false
+  #most = Number.POSITIVE_INFINITY
   /** The memory that they hold, in bytes. */
   cost = 0
 
-  /** @param onTaken called when all that waited have been taken. */
+  /** @param onTaken called when messages have been taken. */
   constructor(onTaken: () => void) {
     this.#onTaken = onTaken
   }
@@ -44,6 +45,12 @@ export class Inbox {
     this.#waiters.wake()
   }
 
+  /** How many messages a take gives at most. With 0 it waits, whatever comes, until this is another number. */
+  limit(most: number): void {
+    this.#most = most
+    this.#waiters.wake()
+  }
+
   /** Drops what waits. */
   clear(): void {
     this.#messages = []
@@ -52,10 +59,15 @@ export class Inbox {
 
   /** Waits for messages and takes all of them. Empty when there will be no more. */
   readonly take: Effect.Effect<ReadonlyArray<Message>> = Effect.suspend(() => {
-    if (this.isEmpty && !this.#isOver) return Effect.zipRight(this.#waiters.wait, this.take)
+    if (!this.#isToBeTaken) return Effect.zipRight(this.#waiters.wait, this.take)
     const messages = this.#messages
     this.clear()
+    if (messages.length > this.#most) for (const message of messages.splice(this.#most)) this.push(message)
     this.#onTaken()
     return Effect.succeed(messages)
   })
+
+  get #isToBeTaken(): boolean {
+    return this.#most > 0 && (!this.isEmpty || this.#isOver)
+  }
 }

@@ -69,6 +69,7 @@ export class Lifecycle {
     const { elapsed } = options
     this.#watcher = new Watch(this.connection, this.#transport, options.watch, elapsed(), options.jitter)
     this.#transport.attach({
+      onPing: (payload) => this.#transport.pong(payload),
       onPong: (payload) => this.#watcher.onPong(elapsed(), payload),
       onEnding: (reason) => {
         this.stop(reason)
@@ -195,6 +196,7 @@ export class Lifecycle {
     const last = farewell(reason)
     if (last._tag === "End") this.#transport.end()
     else if (last._tag === "Reset") this.#transport.reset()
+    // A code that came counts, even if nobody is there any more to have it back.
     else if (this.#transport.close(last.code, last.reason) || reason._tag === "PeerClosed")
       this.#code = codeOf(reason)
   }

@@ -78,7 +78,7 @@ export class Watch {
 
   /** Tells why the connection is to end now, if it is. May ping the peer. */
   check(now: number): StopReason | undefined {
-    const isFull = this.#transport.bufferedBytes() > 0
+    const isFull = this.#transport.untakenBytes() > 0
     const messages = this.#connection.messagesIn + this.#connection.messagesOut
     const isQuiet = messages === this.#messages
     this.#messages = messages
@@ -88,7 +88,7 @@ export class Watch {
     if (this.#isDead(now, isFull && this.#wasFull)) return StopReason.HeartbeatTimeout()
     this.#wasFull = isFull
     if (now >= this.#endOfLife) return StopReason.LifetimeReached()
-    if (!isQuiet || isFull || this.#transport.hasMessages()) this.#activeAt = now
+    if (!isQuiet || this.#transport.bufferedBytes() > 0 || this.#transport.hasMessages()) this.#activeAt = now
     return now - this.#activeAt >= this.#idleTimeout ? StopReason.IdleTimeout() : undefined
   }
 
@@ -111,7 +111,7 @@ export class Watch {
     const verdict = this.#heartbeat.check(now, {
       bytesRead,
       bytesTaken: this.#bytesTaken,
-      isReading: this.#transport.isReading(),
+      isHeard: this.#transport.isHeard(),
       isCongested
     })
     if (verdict === "ping") this.#transport.ping(String(this.#heartbeat.pings))

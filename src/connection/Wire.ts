@@ -26,6 +26,13 @@ interface WithHandle {
   readonly _handle?: Handle | null
 }
 
+interface Reading {
+  readonly _readableState?: { readonly ended?: boolean }
+}
+
+/** Whether the peer has ended its side. Node has no event for it before all is read: on a socket that isn't read, never. */
+export const hasEnded = (socket: Socket & Reading): boolean => socket._readableState?.ended === true
+
 /** A TCP connection; with TLS it is the one under it, whose bytes pass however large the records are. */
 export const tcp = (socket: Socket & WithHandle): Wire => ({
   get bytesRead() {

@@ -1,36 +1,34 @@
 /**
  * A transport over `ws`: what happens on the socket, in the order of the wire, turned into what a lifecycle asks for.
  */
-import * as Chunk from "effect/Chunk"
+import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { Inbox, MESSAGE_OVERHEAD } from "./Inbox.js"
 import * as CloseCode from "../protocol/CloseCode.js"
+import { Outbox } from "./Outbox.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
-import type { Transport, TransportListener, TransportOptions } from "./Transport.js"
-import type { Wire } from "./Wire.js"
-import { TurnCork } from "./TurnCork.js"
+import type { RawTransport, TransportListener, TransportOptions } from "./Transport.js"
+import { hasEnded, type Wire } from "./Wire.js"
 import { Waiters } from "./Waiters.js"
 import { tooBig, type WsSocket } from "./WsSocket.js"
 
-const TEXT = { binary: false }
-const BINARY = { binary: true }
+const NO_REMARKS = {}
 
-export class WsTransport implements Transport {
+export class WsTransport implements RawTransport {
   readonly remote: string
   readonly wire: Wire
+  readonly remarks = NO_REMARKS
+  readonly inbox = new Inbox(() => this.#read())
   readonly #ws: WsSocket
   readonly #socket: Socket
-  readonly #pongs: TurnCork
+  readonly #outbox: Outbox
   readonly #options: TransportOptions
-  /** Outbound bytes that may be buffered before writes wait: once sealed, as much more as it takes to answer the rest. */
-  #limit: number
-  readonly #inbox = new Inbox(() => this.#read())
-  readonly #writers = new Waiters(() => this.#mayWrite())
   readonly #closers = new Waiters(() => this.#isClosed)
   #listener: TransportListener | undefined = undefined
   #isPaused = false
+  #isHeld = false
   #isSealed = false
   /** The last thing that this side has to say, a Close frame or the end of TCP, has been said. */
   #isSaid = false
@@ -38,10 +36,6 @@ export class WsTransport implements Transport {
   #isClosed = false
   /** The peer broke a rule that `ws` doesn't know of. */
   #isFailed = false
-  /** TCP is to end when all has been written: compressed messages take a while. */
-  #isEnding = false
-  /** Batches that the kernel has yet to take. */
-  #unwritten = 0
 
   constructor(ws: WsSocket, socket: Socket, options: TransportOptions) {
     this.remote = options.remote
@@ -49,15 +43,14 @@ export class WsTransport implements Transport {
     this.#options = options
     this.#ws = ws
     this.#socket = socket
-    this.#pongs = new TurnCork(socket)
-    this.#limit = options.highWaterMark
+    this.#outbox = new Outbox(ws, socket, options.highWaterMark, () => this.#read())
   }
 
   attach(listener: TransportListener): void {
     this.#listener = listener
     this.#ws.listen({
       onMessage: (data, isBinary) => this.#onMessage(data, isBinary),
-      onPing: (payload) => this.#onPing(payload),
+      onPing: (payload) => listener.onPing(payload),
       onPong: (payload) => listener.onPong(payload.toString("latin1")),
       onClose: (code = CloseCode.NO_STATUS, reason) =>
         this.#onEnding(StopReason.PeerClosed({ code, reason })),
@@ -71,51 +64,79 @@ export class WsTransport implements Transport {
   }
 
   get take(): Effect.Effect<ReadonlyArray<Message>> {
-    return this.#inbox.take
+    return this.inbox.take
   }
 
   hasMessages(): boolean {
-    return !this.#inbox.isEmpty
+    return !this.inbox.isEmpty
   }
 
-  isReading(): boolean {
+  isHeard(): boolean {
     return !this.#isPaused
   }
 
+  isStalled(): boolean {
+    return false
+  }
+
+  get messagesOut(): number {
+    return this.#outbox.messages
+  }
+
+  get bytesOut(): number {
+    return this.#outbox.bytes
+  }
+
   bufferedBytes(): number {
-    return this.#ws.bufferedAmount
+    return this.#outbox.bufferedBytes
+  }
+
+  untakenBytes(): number {
+    return this.#outbox.bufferedBytes
   }
 
   write(messages: Chunk.Chunk<Message>): boolean {
     if (!this.#canSend) return false
-    const last = messages.length - 1
-    // One system call for the batch.
-    this.#socket.cork()
-    for (let i = 0; i <= last; i++) {
-      const message = Chunk.unsafeGet(messages, i)
-      const options = message._tag === "Text" ? TEXT : BINARY
-      if (i < last) this.#ws.send(message.bytes, options)
-      else {
-        this.#unwritten++
-        this.#ws.send(message.bytes, options, this.#onWritten)
-      }
-    }
-    this.#socket.uncork()
-    if (this.#isFull()) this.#pause()
+    this.#outbox.write(messages)
+    if (this.#outbox.isFull) this.#pause()
     return true
   }
 
-  readonly drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#mayWrite() ? Effect.void : Effect.zipRight(this.#writers.wait, this.drained)
-  )
+  hasPeerEnded(): boolean {
+    return hasEnded(this.#socket)
+  }
+
+  isQueueing(): boolean {
+    return this.#outbox.isQueueing
+  }
+
+  writeRaw(bytes: Uint8Array): boolean {
+    if (!this.#canSend) return false
+    this.#outbox.writeRaw(bytes)
+    return true
+  }
+
+  get drained(): Effect.Effect<void> {
+    return this.#outbox.drained
+  }
+
+  get flushed(): Effect.Effect<void> {
+    return this.#outbox.flushed
+  }
+
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld
+    if (isHeld) this.#pause()
+    else this.#read()
+  }
 
   seal(): void {
     if (this.#isSealed) return
     this.#isSealed = true
-    this.#limit += this.bufferedBytes() + this.#inbox.cost
     this.#pause()
-    this.#ws.afterReceived(() => this.#inbox.finish())
-    this.#writers.wake()
+    this.#ws.afterReceived(() => this.inbox.finish())
+    // As much more as it takes to answer what was read.
+    this.#outbox.allow(this.bufferedBytes() + this.inbox.cost)
   }
 
   close(code: number | undefined, reason: string): boolean {
@@ -131,6 +152,13 @@ export class WsTransport implements Transport {
 
   ping(payload: string): void {
     if (this.#canSend) this.#ws.ping(payload)
+  }
+
+  // By hand, since `ws` ends the connection of a peer that sends more than a few pings in one read.
+  pong(payload: Buffer): void {
+    if (!this.#canSend) return
+    this.#outbox.pong(payload)
+    if (this.#outbox.isFull) this.#pause()
   }
 
   end(): void {
@@ -158,27 +186,20 @@ export class WsTransport implements Transport {
   /** The peer ends the connection. What it sent before can still be taken. */
   #onEnding(reason: StopReason): void {
     this.#listener?.onEnding(reason)
-    this.#inbox.finish()
+    // Unless nobody is to know of it yet.
+    if (this.#isSealed) this.inbox.finish()
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    if (this.#inbox.isOver) return
+    if (this.inbox.isOver || this.#isFailed) return
     if (data.length > this.#options.maxPayload) {
       // One that came compressed: its frames were not too large.
       this.#isFailed = true
       return this.#onEnding(StopReason.ProtocolError(tooBig))
     }
-    if (this.#isSealed) this.#limit += data.length + MESSAGE_OVERHEAD
-    this.#inbox.push(new Message(isBinary ? "Binary" : "Text", data))
-    if (this.#inbox.cost > this.#options.highWaterMark) this.#pause()
-  }
-
-  // By hand, since `ws` ends the connection of a peer that sends more than a few pings in one read.
-  #onPing(data: Buffer): void {
-    if (!this.#canSend) return
-    this.#pongs.cork()
-    this.#ws.pong(data, false, this.#onFlushed)
-    if (this.#isFull()) this.#pause()
+    if (this.#isSealed) this.#outbox.allow(data.length + MESSAGE_OVERHEAD)
+    this.inbox.push(new Message(isBinary ? "Binary" : "Text", data))
+    if (this.inbox.cost > this.#options.highWaterMark) this.#pause()
   }
 
   #onEnd(): void {
@@ -200,24 +221,11 @@ export class WsTransport implements Transport {
     this.#listener?.onClosed()
   }
 
-  readonly #onWritten = (): void => {
-    this.#unwritten--
-    if (this.#isEnding && this.#unwritten === 0) this.#endNow()
-    this.#onFlushed()
-  }
-
-  readonly #onFlushed = (): void => {
-    if (this.#mayWrite()) this.#writers.wake()
-    this.#read()
-  }
-
   #endSoon(): void {
-    if (this.#unwritten === 0) this.#endNow()
-    else this.#isEnding = true
+    this.#outbox.afterLast(() => this.#endNow())
   }
 
   #endNow(): void {
-    this.#isEnding = false
     if (this.#peerEnded) this.#ws.passEnd()
     else this.#socket.end()
   }
@@ -226,22 +234,14 @@ export class WsTransport implements Transport {
     if (this.#isSaid) return false
     this.#isSaid = true
     this.#ws.said()
-    this.#inbox.clear()
-    this.#inbox.finish()
-    this.#writers.wake()
+    this.inbox.clear()
+    this.inbox.finish()
+    this.#outbox.finish()
     return true
   }
 
   get #canSend(): boolean {
     return !this.#isSaid && this.#ws.readyState === this.#ws.OPEN
-  }
-
-  #mayWrite(): boolean {
-    return this.#isSaid || this.bufferedBytes() <= this.#limit
-  }
-
-  #isFull(): boolean {
-    return this.#ws.bufferedAmount > this.#options.highWaterMark
   }
 
   #pause(): void {
@@ -251,8 +251,8 @@ export class WsTransport implements Transport {
   }
 
   #read(): void {
-    if (!this.#isPaused || this.#isSealed || this.#isSaid) return
-    if (this.#inbox.cost > this.#options.highWaterMark || this.#isFull()) return
+    if (!this.#isPaused || this.#isHeld || this.#isSealed || this.#isSaid) return
+    if (this.inbox.cost > this.#options.highWaterMark || this.#outbox.isFull) return
     this.#isPaused = false
     this.#ws.resume()
   }

@@ -1,8 +1,12 @@
 /**
  * What becomes of a request that wants to leave HTTP: a connection, or an answer that says why not.
  */
+import type * as Context from "effect/Context"
+import * as Either from "effect/Either"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Acceptor, WsSocket } from "../connection/WsSocket.js"
+import type * as FaultPlan from "../faults/FaultPlan.js"
+import type { Faults } from "../faults/Faults.js"
 import * as Handshake from "../protocol/Handshake.js"
 import type { Admission } from "./Admission.js"
 import type { Upgrade } from "./Listener.js"
@@ -17,6 +21,7 @@ export interface Opened {
   readonly peer: Peer.Peer
   readonly path: string
   readonly subprotocol: string | undefined
+  readonly plan: FaultPlan.ConnectionPlan | undefined
 }
 
 /** What handshakes are decided by, and what becomes of them. */
@@ -28,11 +33,22 @@ export interface HandshakeOptions {
   readonly acceptor: Acceptor
   readonly peerOf: ReturnType<typeof Peer.make>
   readonly isClosing: () => boolean
+  /** What is to go wrong with a connection; without it, nothing. */
+  readonly faults: Context.Tag.Service<Faults> | undefined
   /** An upgrade that leads elsewhere: it is a plain request. */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   readonly onOpen: (opened: Opened) => void
   readonly onRefused: (peer: Peer.Peer, refusal: Handshake.Refusal) => void
 }
+
+/** A refusal that was asked for. */
+const onDemand = ({ status, ...plan }: FaultPlan.PlanOf<"refuse">): Handshake.Refusal =>
+  Handshake.refusal(
+    status,
+    "Fault",
+    "the handshake is refused, as its URL asks",
+    plan["retry-after"] === undefined ? {} : { "retry-after": String(plan["retry-after"]) }
+  )
 
 /** Makes what handles upgrades. */
 export const make =
@@ -51,13 +67,18 @@ export const make =
     const { headers, httpVersion, method = "" } = request
     const decision = Handshake.decide({ method, httpVersion, headers }, options.policy)
     if (decision._tag === "Refusal") return refuse(decision)
+    const planned = options.faults?.decide({ method, headers, httpVersion, target: request.url ?? "" })
+    if (planned !== undefined && Either.isLeft(planned)) return refuse(planned.left)
+    const plan = planned?.right
+    if (plan?.fault === "hang") return upgrade.hang()
+    if (plan?.fault === "refuse") return refuse(onDemand(plan))
     // Last, so that nobody takes a place who may not have it.
     const full = options.admission.enter(peer.host, socket)
     if (full !== undefined) return refuse(full)
     const { subprotocol } = decision
     options.acceptor.accept(request, socket, head, {
       subprotocol,
-      onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol }),
+      onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol, plan }),
       onRefused: (message) => refuse(Handshake.refusal(400, "InvalidExtensions", message))
     })
   }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as http from "node:http"
 import { Socket } from "node:net"
 import type { Deadline, Deadlines } from "../connection/Deadlines.js"
-import { type Refusal, refusal } from "../protocol/Handshake.js"
+import type { Refusal } from "../protocol/Handshake.js"
 import * as HttpServer from "./HttpServer.js"
 import * as Respond from "./Respond.js"
 import type { StartError } from "./StartError.js"
@@ -43,6 +43,8 @@ export interface Upgrade {
   readonly head: Buffer
   /** For the case that it may not. */
   readonly response: () => http.ServerResponse
+  /** For the case that nothing is to become of it: it waits until its time is over. */
+  readonly hang: () => void
 }
 
 /** A server that listens. */
@@ -69,7 +71,7 @@ interface Incoming {
   /** Whether there has been one. */
   isAnswered: boolean
   /** When its first request must be over. */
-  readonly deadline: Deadline
+  deadline: Deadline
 }
 
 /** What Node knows of a socket: the response that it is to carry now, also of those that no `request` tells of. */
@@ -80,24 +82,6 @@ interface Answering {
 /** Names a TCP connection; with TLS, Node has one socket for the wire and another for what is said on it. */
 const nameOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`
-
-const tooSlow = refusal(408, "RequestTimeout", "the request took too long: it was not finished in time")
-
-/** What is wrong with a request that can't be read. */
-const whatIsWrong = (error: Error & { readonly code?: string }) => {
-  switch (error.code) {
-    case "HPE_HEADER_OVERFLOW":
-      return refusal(
-        431,
-        "HeadersTooLarge",
-        `the head of the request is larger than ${HttpServer.MAX_HEADER_SIZE} bytes`
-      )
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return tooSlow
-    default:
-      return refusal(400, "BadRequest", `this is not HTTP: ${error.message}`)
-  }
-}
 
 /** Starts to listen. Whoever calls it also closes what it returns. */
 export const make = (
@@ -120,7 +104,7 @@ export const make = (
     const drop = (one: Incoming): void => {
       // Somebody who has said nothing gets no answer, and somebody who has had one no second.
       const isAsking = !one.isAnswered && one.tcp.bytesRead > 0 && incoming.has(one.socket)
-      if (isAsking) refuse(one.socket, tooSlow)
+      if (isAsking) refuse(one.socket, Respond.tooSlow)
       one.socket.destroy()
     }
 
@@ -141,7 +125,7 @@ export const make = (
         isAnswered: false,
         deadline: options.deadlines.set(() => drop(one))
       }
-      tcp.once("close", one.deadline.cancel)
+      tcp.once("close", () => one.deadline.cancel())
       // Asked for now, and so remembered by Node: there is no address any more when the peer has gone.
       const name = nameOf(tcp)
       if (options.tls === undefined) return track(one, tcp)
@@ -183,7 +167,9 @@ export const make = (
 
     server.on("clientError", (error: Error, socket) => {
       if (!(socket instanceof Socket)) return
-      if (incoming.get(socket)?.response === undefined) refuse(socket, whatIsWrong(error))
+      // Node's own timeout may be the first to notice somebody who has said nothing: no answer to that.
+      const isAsking = socket.bytesRead > 0 && incoming.get(socket)?.response === undefined
+      if (isAsking) refuse(socket, Respond.whatIsWrong(error))
       socket.destroy()
     })
 
@@ -197,7 +183,6 @@ export const make = (
       if (!socket.writable) return
       const one = incoming.get(socket)
       incoming.delete(socket)
-      one?.deadline.cancel()
       const response = (): http.ServerResponse => {
         const response = new http.ServerResponse(request)
         if (one !== undefined) incoming.set(socket, { ...one, response })
@@ -207,7 +192,20 @@ export const make = (
         response.once("finish", () => socket.destroySoon())
         return response
       }
-      handlers.onUpgrade({ request, socket, tcp: one?.tcp ?? socket, head, response })
+      let isHanging = false
+      const hang = (): void => {
+        if (one === undefined) return void socket.destroy()
+        isHanging = true
+        // Its time has been counted from its first request on, or is counted anew.
+        if (one.isAnswered) one.deadline = options.deadlines.set(() => drop(one))
+        one.isAnswered = true
+        track(one, socket)
+        // Read on, to see when the peer has had enough.
+        socket.resume()
+        socket.once("end", () => socket.destroy())
+      }
+      handlers.onUpgrade({ request, socket, tcp: one?.tcp ?? socket, head, response, hang })
+      if (!isHanging) one?.deadline.cancel()
     }
     server.on("upgrade", (request, socket, head) => {
       // It is one, since the server isn't fed with other streams.

@@ -4,7 +4,31 @@
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { STATUS_CODES, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import type { Refusal } from "../protocol/Handshake.js"
+import { type Refusal, refusal } from "../protocol/Handshake.js"
+import { MAX_HEADER_SIZE } from "./HttpServer.js"
+
+/** To a request that wasn't finished in time. */
+export const tooSlow = refusal(
+  408,
+  "RequestTimeout",
+  "the request took too long: it was not finished in time"
+)
+
+/** To a request that can't be read, from what Node says is wrong with it. */
+export const whatIsWrong = (error: Error & { readonly code?: string }) => {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return refusal(
+        431,
+        "HeadersTooLarge",
+        `the head of the request is larger than ${MAX_HEADER_SIZE} bytes`
+      )
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return tooSlow
+    default:
+      return refusal(400, "BadRequest", `this is not HTTP: ${error.message}`)
+  }
+}
 
 const bodyOf = ({ error, message }: Refusal): string => `${JSON.stringify({ error, message })}\n`
 

@@ -2,6 +2,7 @@
  * The name of a connection.
  */
 import * as Brand from "effect/Brand"
+import * as Data from "effect/Data"
 
 /**
  * Names one connection among all servers of a fleet. Ids sort, as strings, in the order in which one server opened
@@ -30,5 +31,12 @@ export const source = (random: number): ((now: number) => ConnectionId) => {
       count = 0
     }
     return ConnectionId(`${base36(time, 9)}${base36(count++, 5)}${server}`)
+  }
+}
+
+/** No open connection has this id: it has ended, or there never was one. */
+export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly id: string }> {
+  override get message(): string {
+    return `there is no open connection ${this.id}`
   }
 }

@@ -18,6 +18,7 @@ import * as CloseCode from "./CloseCode.js"
  * - `StopSignal`: a program or an operator stopped it.
  * - `ServerShutdown`: the server stops.
  * - `HandlerFailed`: the handler failed or died; `cause` is for the log and never reaches the peer.
+ * - `Fault`: it went wrong as somebody had asked; `kind` names the fault, `last` is what the peer sees.
  */
 export type StopReason = Data.TaggedEnum<{
   PeerClosed: { readonly code: number; readonly reason: string }
@@ -30,6 +31,7 @@ export type StopReason = Data.TaggedEnum<{
   StopSignal: { readonly code: number; readonly reason: string }
   ServerShutdown: { readonly code: number }
   HandlerFailed: { readonly cause: Cause.Cause<unknown> }
+  Fault: { readonly kind: string; readonly last: Farewell }
 }>
 
 /** The constructors and matchers of the cases. */
@@ -58,7 +60,8 @@ export const farewell: (reason: StopReason) => Farewell = StopReason.$match({
   LifetimeReached: () => close(CloseCode.SERVICE_RESTART, "lifetime reached"),
   StopSignal: ({ code, reason }) => close(code, reason),
   ServerShutdown: ({ code }) => close(code, "server shutting down"),
-  HandlerFailed: () => close(CloseCode.INTERNAL_ERROR, "internal error")
+  HandlerFailed: () => close(CloseCode.INTERNAL_ERROR, "internal error"),
+  Fault: ({ last }) => last
 })
 
 /** The close code that was sent or received: 1005 after an empty Close frame, `null` where TCP ended without one. */

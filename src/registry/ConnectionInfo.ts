@@ -17,9 +17,10 @@ export interface ConnectionInfo {
   readonly messagesOut: number
   readonly bytesIn: number
   readonly bytesOut: number
-  /** Outbound bytes that the kernel hasn't taken yet. */
+  /** Outbound bytes that wait to be taken by the kernel. */
   readonly bufferedBytes: number
-  readonly state: "open" | "stopping"
+  /** `stalled` is one that has gone silent, as somebody had asked. */
+  readonly state: "open" | "stopping" | "stalled"
 }
 
 /** Takes a snapshot. */
@@ -35,5 +36,5 @@ export const snapshot = (connection: Connection): ConnectionInfo => ({
   bytesIn: connection.bytesIn,
   bytesOut: connection.bytesOut,
   bufferedBytes: connection.bufferedBytes,
-  state: connection.stopSignal.reason === undefined ? "open" : "stopping"
+  state: connection.stopSignal.reason === undefined ? (connection.isStalled ? "stalled" : "open") : "stopping"
 })

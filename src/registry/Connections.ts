@@ -2,7 +2,6 @@
  * Who is alive: the connections of this server, to list, stop and follow.
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,17 +18,11 @@ import type { Transport } from "../connection/Transport.js"
 import type { WatchOptions } from "../connection/Watch.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
+import { ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
 import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
 import * as Sweep from "./Sweep.js"
-
-/** No open connection has this id: it has ended, or there never was one. */
-export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly id: string }> {
-  override get message(): string {
-    return `there is no open connection ${this.id}`
-  }
-}
 
 /** The connections of this server. */
 export class Connections extends Context.Tag("answerback/Connections")<
@@ -56,8 +49,11 @@ export class Connections extends Context.Tag("answerback/Connections")<
 /** The connections, with what only the server itself does with them. */
 export interface Registry {
   readonly connections: Context.Tag.Service<Connections>
-  /** Begins the life of a connection, synchronously. Does nothing, and returns false, once `drain` has begun. */
-  readonly accept: (transport: Transport, about: Pick<Connection, "path" | "subprotocol">) => boolean
+  /** Begins the life of a connection, synchronously. Does nothing once `drain` has begun, and gives it no id. */
+  readonly accept: (
+    transport: Transport,
+    about: Pick<Connection, "path" | "subprotocol">
+  ) => ConnectionId.ConnectionId | undefined
   /** Ends all connections, and accepts no more. */
   readonly drain: (options: DrainOptions) => Effect.Effect<void>
 }
@@ -123,12 +119,13 @@ export const make = <E, R>(options: {
           messagesIn: connection.messagesIn,
           messagesOut: connection.messagesOut,
           bytesIn: connection.bytesIn,
-          bytesOut: connection.bytesOut
+          bytesOut: connection.bytesOut,
+          ...connection.remarks
         })
       })
 
     const accept: Registry["accept"] = (transport, about) => {
-      if (isDraining) return false
+      if (isDraining) return undefined
       const lifecycle = new Lifecycle({
         ...about,
         id: newId(now()),
@@ -148,7 +145,7 @@ export const make = <E, R>(options: {
       sweep.wake()
       events.publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
       fork(lifecycle.run(options.handler))
-      return true
+      return lifecycle.connection.id
     }
 
     const find = (id: string): Effect.Effect<Lifecycle, ConnectionNotFound> =>

@@ -40,7 +40,8 @@ const promised: Readonly<
   drainSpread: ["drain-spread", ["ANSWERBACK_DRAIN_SPREAD"], Duration.zero],
   shutdownCode: ["shutdown-code", ["ANSWERBACK_SHUTDOWN_CODE"], 1001],
   tlsCert: ["tls-cert", ["ANSWERBACK_TLS_CERT"], undefined],
-  tlsKey: ["tls-key", ["ANSWERBACK_TLS_KEY"], undefined]
+  tlsKey: ["tls-key", ["ANSWERBACK_TLS_KEY"], undefined],
+  faults: ["faults", ["ANSWERBACK_FAULTS"], true]
 }
 
 const defaults = Object.fromEntries(Object.entries(promised).map(([name, [, , value]]) => [name, value]))

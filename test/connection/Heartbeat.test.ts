@@ -62,7 +62,7 @@ class Peer {
         bytesRead: this.#read,
         bytesTaken: this.#taken,
         // As a transport does: over the high-water mark it doesn't read.
-        isReading: this.#toSend <= 64 * KIB,
+        isHeard: this.#toSend <= 64 * KIB,
         isCongested: isFull && this.#wasFull
       })
       this.#wasFull = isFull

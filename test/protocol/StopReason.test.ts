@@ -98,6 +98,20 @@ const rows: ReadonlyArray<Row> = [
     farewell: close(1011, "internal error"),
     code: 1011,
     isInterruption: false
+  },
+  {
+    name: "Fault with a Close frame",
+    reason: StopReason.Fault({ kind: "close", last: close(4001, "on demand") }),
+    farewell: close(4001, "on demand"),
+    code: 4001,
+    isInterruption: false
+  },
+  {
+    name: "Fault without one",
+    reason: StopReason.Fault({ kind: "reset", last: { _tag: "Reset" } }),
+    farewell: { _tag: "Reset" },
+    code: null,
+    isInterruption: false
   }
 ]
 
@@ -119,7 +133,8 @@ describe("what the peer sees of a reason, and which code is counted", () => {
       LifetimeReached: 0,
       StopSignal: 0,
       ServerShutdown: 0,
-      HandlerFailed: 0
+      HandlerFailed: 0,
+      Fault: 0
     } satisfies Record<StopReason["_tag"], 0>)
     expect([...new Set(rows.map(({ reason }) => reason._tag))]).toEqual(cases)
   })

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { echo } from "../../src/connection/Echo.js"
+import { ConnectionNotFound } from "../../src/protocol/ConnectionId.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import * as Connections from "../../src/registry/Connections.js"
 import { busy } from "../support/life.js"
 import type * as Log from "../support/Log.js"
 import { MemoryTransport } from "../support/MemoryTransport.js"
@@ -122,7 +122,7 @@ describe("a connection", () => {
       for (const id of ["", "nobody", "__proto__", "constructor"]) {
         for (const effect of [server.connections.get(id), server.connections.stop(id)]) {
           const error = yield* Effect.flip(effect)
-          expect(error).toBeInstanceOf(Connections.ConnectionNotFound)
+          expect(error).toBeInstanceOf(ConnectionNotFound)
           expect(error).toMatchObject({ _tag: "ConnectionNotFound", id })
         }
       }

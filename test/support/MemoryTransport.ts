@@ -3,11 +3,12 @@
  */
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import { Inbox } from "../../src/connection/Inbox.js"
 import { Waiters } from "../../src/connection/Waiters.js"
 import * as CloseCode from "../../src/protocol/CloseCode.js"
 import * as Message from "../../src/protocol/Message.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import type { Transport, TransportListener } from "../../src/connection/Transport.js"
+import type { RawTransport, TransportListener } from "../../src/connection/Transport.js"
 
 /** Something that was done to the connection. */
 export type Action =
@@ -16,6 +17,8 @@ export type Action =
   | { readonly _tag: "close"; readonly code: number | undefined; readonly reason: string }
   | { readonly _tag: "end" }
   | { readonly _tag: "ping"; readonly payload: string }
+  | { readonly _tag: "pong"; readonly payload: string }
+  | { readonly _tag: "raw"; readonly bytes: Buffer }
   | { readonly _tag: "destroy" }
   | { readonly _tag: "reset" }
 
@@ -31,7 +34,7 @@ export interface MemoryTransportOptions {
 }
 
 /** A transport in memory. */
-export class MemoryTransport implements Transport {
+export class MemoryTransport implements RawTransport {
   readonly remote: string
   /** What has passed over TCP; the test says so. */
   readonly wire = { bytesRead: 0, bytesTaken: 0, reset: (): void => this.reset() }
@@ -40,16 +43,18 @@ export class MemoryTransport implements Transport {
   readonly #answersClose: boolean
   readonly #highWaterMark: number
   readonly #onAction: (action: Action) => void
-  readonly #takers = new Waiters(() => this.#inbox.length > 0 || this.#isOver)
+  readonly remarks = {}
+  messagesOut = 0
+  bytesOut = 0
+  readonly inbox = new Inbox(() => {})
   readonly #writers = new Waiters(
-    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.#isOver || this.#isSaid
+    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.inbox.isOver || this.#isSaid
   )
+  readonly #flushers = new Waiters(() => this.#buffered === 0 || this.#isSaid)
   readonly #closers = new Waiters(() => this.#isClosed)
   #listener: TransportListener | undefined = undefined
-  #inbox: Array<Message.Message> = []
   #buffered = 0
   #isBlocked = false
-  #isOver = false
   #isSealed = false
   #isSaid = false
   #isClosed = false
@@ -83,6 +88,8 @@ export class MemoryTransport implements Transport {
         case "reset":
           return [action._tag]
         case "ping":
+        case "pong":
+        case "raw":
         case "seal":
         case "write":
           return []
@@ -98,10 +105,9 @@ export class MemoryTransport implements Transport {
    * @returns whether they were taken in: after the end nothing is.
    */
   deliver(...texts: ReadonlyArray<string>): boolean {
-    if (this.#isOver || this.#listener === undefined) return false
-    this.#inbox.push(...texts.map(Message.text))
+    if (this.inbox.isOver || this.#listener === undefined) return false
+    for (const text of texts) this.inbox.push(Message.text(text))
     this.peerSends(texts.reduce((sum, text) => sum + 6 + text.length, 0))
-    this.#takers.wake()
     return true
   }
 
@@ -136,6 +142,12 @@ export class MemoryTransport implements Transport {
     this.wire.bytesRead += count
   }
 
+  /** A ping comes. */
+  peerPings(payload: string): void {
+    this.peerSends(6 + payload.length)
+    this.#listener?.onPing(Buffer.from(payload))
+  }
+
   /** A pong comes. */
   peerPongs(payload: string): void {
     this.peerSends(6 + payload.length)
@@ -147,6 +159,7 @@ export class MemoryTransport implements Transport {
     this.wire.bytesTaken += count
     this.#buffered = Math.max(0, this.#buffered - count)
     this.#writers.wake()
+    this.#flushers.wake()
   }
 
   /** The peer isn't read, or is again. */
@@ -163,6 +176,7 @@ export class MemoryTransport implements Transport {
     this.wire.bytesTaken += this.#buffered
     this.#buffered = 0
     this.#writers.wake()
+    this.#flushers.wake()
   }
 
   // What the lifecycle asks for.
@@ -171,22 +185,27 @@ export class MemoryTransport implements Transport {
     this.#listener = listener
   }
 
-  readonly take: Effect.Effect<ReadonlyArray<Message.Message>> = Effect.suspend(() => {
-    if (this.#inbox.length === 0 && !this.#isOver) return Effect.zipRight(this.#takers.wait, this.take)
-    const messages = this.#inbox
-    this.#inbox = []
-    return Effect.succeed(messages)
-  })
-
-  hasMessages(): boolean {
-    return this.#inbox.length > 0
+  get take(): Effect.Effect<ReadonlyArray<Message.Message>> {
+    return this.inbox.take
   }
 
-  isReading(): boolean {
+  hasMessages(): boolean {
+    return !this.inbox.isEmpty
+  }
+
+  isHeard(): boolean {
     return !this.isHeld
   }
 
+  isStalled(): boolean {
+    return false
+  }
+
   bufferedBytes(): number {
+    return this.#buffered
+  }
+
+  untakenBytes(): number {
     return this.#buffered
   }
 
@@ -194,14 +213,41 @@ export class MemoryTransport implements Transport {
     if (this.#isSaid) return false
     this.#do({ _tag: "write", texts: Array.from(messages, ({ text }) => text) })
     for (const { bytes } of messages) {
-      if (this.#isBlocked) this.#buffered += bytes.length
-      else this.wire.bytesTaken += bytes.length
+      this.messagesOut++
+      this.bytesOut += bytes.length
+      this.#sends(bytes.length)
     }
     return true
   }
 
+  /** Whether the peer has ended its side of TCP, unread. */
+  isEnded = false
+
+  hasPeerEnded(): boolean {
+    return this.isEnded
+  }
+
+  isQueueing(): boolean {
+    return false
+  }
+
+  writeRaw(bytes: Uint8Array): boolean {
+    if (this.#isSaid) return false
+    this.#do({ _tag: "raw", bytes: Buffer.from(bytes) })
+    this.#sends(bytes.length)
+    return true
+  }
+
+  readonly flushed: Effect.Effect<void> = Effect.suspend(() =>
+    this.#buffered > 0 && !this.#isSaid ? Effect.zipRight(this.#flushers.wait, this.flushed) : Effect.void
+  )
+
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld
+  }
+
   readonly drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#buffered > this.#highWaterMark && !this.#isSealed && !this.#isOver && !this.#isSaid
+    this.#buffered > this.#highWaterMark && !this.#isSealed && !this.inbox.isOver && !this.#isSaid
       ? Effect.zipRight(this.#writers.wait, this.drained)
       : Effect.void
   )
@@ -209,7 +255,7 @@ export class MemoryTransport implements Transport {
   seal(): void {
     this.#do({ _tag: "seal" })
     this.#isSealed = true
-    this.#finish()
+    this.inbox.finish()
     this.#writers.wake()
   }
 
@@ -221,6 +267,10 @@ export class MemoryTransport implements Transport {
 
   ping(payload: string): void {
     if (!this.#isSaid) this.#do({ _tag: "ping", payload })
+  }
+
+  pong(payload: Buffer): void {
+    if (!this.#isSaid) this.#do({ _tag: "pong", payload: payload.toString() })
   }
 
   end(): void {
@@ -254,21 +304,22 @@ export class MemoryTransport implements Transport {
 
   #end(reason: StopReason): void {
     this.#listener?.onEnding(reason)
-    this.#finish()
+    if (this.#isSealed) this.inbox.finish()
   }
 
   #say(action?: Action): boolean {
     if (this.#isSaid) return false
     if (action !== undefined) this.#do(action)
     this.#isSaid = true
-    this.#inbox = []
-    this.#finish()
+    this.inbox.clear()
+    this.inbox.finish()
     this.#writers.wake()
+    this.#flushers.wake()
     return true
   }
 
-  #finish(): void {
-    this.#isOver = true
-    this.#takers.wake()
+  #sends(size: number): void {
+    if (this.#isBlocked) this.#buffered += size
+    else this.wire.bytesTaken += size
   }
 }

@@ -35,7 +35,10 @@ const describeAction = (action: Action): ReadonlyArray<string> => {
         ["close", action.code, action.reason].filter((part) => part !== undefined && part !== "").join(" ")
       ]
     case "ping":
-      return [`ping ${action.payload}`]
+    case "pong":
+      return [`${action._tag} ${action.payload}`]
+    case "raw":
+      return [`raw ${action.bytes.toString("hex")}`]
     case "end":
     case "destroy":
     case "reset":

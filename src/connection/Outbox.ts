@@ -1,0 +1,142 @@
+/**
+ * Messages that are written, and what of them waits to be taken by the kernel.
+ */
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import type { Socket } from "node:net"
+import type { Message } from "../protocol/Message.js"
+import { TurnCork } from "./TurnCork.js"
+import { Waiters } from "./Waiters.js"
+import type { WsSocket } from "./WsSocket.js"
+
+const TEXT = { binary: false }
+const BINARY = { binary: true }
+
+/** What is written to a peer. */
+export class Outbox {
+  messages = 0
+  bytes = 0
+  readonly #ws: WsSocket
+  readonly #socket: Socket
+  readonly #highWaterMark: number
+  readonly #onTaken: () => void
+  readonly #pongs: TurnCork
+  readonly #writers = new Waiters(() => this.#mayWrite())
+  readonly #flushers = new Waiters(() => this.isFlushed)
+  /** Outbound bytes that may be buffered before writes wait. */
+  #limit: number
+  /** Batches that the kernel has yet to take. */
+  #unwritten = 0
+  #isOver = false
+  #afterLast: (() => void) | undefined = undefined
+
+  /** @param onTaken called when the kernel has taken something. */
+  constructor(ws: WsSocket, socket: Socket, highWaterMark: number, onTaken: () => void) {
+    this.#ws = ws
+    this.#socket = socket
+    this.#highWaterMark = highWaterMark
+    this.#limit = highWaterMark
+    this.#onTaken = onTaken
+    this.#pongs = new TurnCork(socket)
+  }
+
+  /** Bytes that the kernel hasn't taken. */
+  get bufferedBytes(): number {
+    return this.#ws.bufferedAmount
+  }
+
+  /** Whether messages wait to be compressed. */
+  get isQueueing(): boolean {
+    return this.#ws.bufferedAmount > this.#socket.writableLength
+  }
+
+  /** Whether more is buffered than should be. */
+  get isFull(): boolean {
+    return this.#ws.bufferedAmount > this.#highWaterMark
+  }
+
+  /** Whether nothing waits to be taken, or will be. */
+  get isFlushed(): boolean {
+    return this.#isOver || this.#ws.bufferedAmount === 0
+  }
+
+  /** Writes messages as one batch. */
+  write(messages: Chunk.Chunk<Message>): void {
+    const last = messages.length - 1
+    // One system call for the batch.
+    this.#socket.cork()
+    for (let i = 0; i <= last; i++) {
+      const message = Chunk.unsafeGet(messages, i)
+      this.messages++
+      this.bytes += message.bytes.length
+      const options = message._tag === "Text" ? TEXT : BINARY
+      if (i < last) this.#ws.send(message.bytes, options)
+      else {
+        this.#unwritten++
+        this.#ws.send(message.bytes, options, this.#onWritten)
+      }
+    }
+    this.#socket.uncork()
+  }
+
+  /** Writes bytes past `ws`. */
+  writeRaw(bytes: Uint8Array): void {
+    this.#unwritten++
+    this.#socket.write(bytes, this.#onWritten)
+  }
+
+  /** Writes a pong. */
+  pong(payload: Buffer): void {
+    this.#pongs.cork()
+    this.#ws.pong(payload, false, this.#onSent)
+  }
+
+  /** Waits while more than the limit is buffered. */
+  readonly drained: Effect.Effect<void> = Effect.suspend(() =>
+    this.#mayWrite() ? Effect.void : Effect.zipRight(this.#writers.wait, this.drained)
+  )
+
+  /** Waits until nothing is. */
+  readonly flushed: Effect.Effect<void> = Effect.suspend(() =>
+    this.isFlushed ? Effect.void : Effect.zipRight(this.#flushers.wait, this.flushed)
+  )
+
+  /** Lets so many more bytes be buffered before writes wait. */
+  allow(bytes: number): void {
+    this.#limit += bytes
+    this.#writers.wake()
+  }
+
+  /** No more will be written: nobody is to wait for it. */
+  finish(): void {
+    this.#isOver = true
+    this.#writers.wake()
+    this.#flushers.wake()
+  }
+
+  /** Runs a callback when the last batch has been handed to the kernel: compressed messages take a while. */
+  afterLast(then: () => void): void {
+    if (this.#unwritten === 0) then()
+    else this.#afterLast = then
+  }
+
+  readonly #onWritten = (): void => {
+    this.#unwritten--
+    if (this.#unwritten === 0) {
+      const then = this.#afterLast
+      this.#afterLast = undefined
+      then?.()
+    }
+    this.#onSent()
+  }
+
+  readonly #onSent = (): void => {
+    if (this.#mayWrite()) this.#writers.wake()
+    if (this.isFlushed) this.#flushers.wake()
+    this.#onTaken()
+  }
+
+  #mayWrite(): boolean {
+    return this.#isOver || this.#ws.bufferedAmount <= this.#limit
+  }
+}

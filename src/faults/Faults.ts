@@ -1,0 +1,125 @@
+/**
+ * Interruptions on demand: what goes wrong with the connections of a server, as its clients or its program ask.
+ */
+import * as Context from "effect/Context"
+import * as Either from "effect/Either"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import { PCGRandom } from "effect/Utils"
+import { monotonic } from "../connection/Monotonic.js"
+import type { RawTransport, Transport } from "../connection/Transport.js"
+import { type ConnectionId, ConnectionNotFound } from "../protocol/ConnectionId.js"
+import { type Refusal, refusal, type Request } from "../protocol/Handshake.js"
+import * as FaultPlan from "./FaultPlan.js"
+import { FaultyTransport } from "./FaultyTransport.js"
+
+/** A handshake, for which it is to be decided what goes wrong. */
+export interface FaultRequest extends Request {
+  /** What the request asks for: path and query. */
+  readonly target: string
+}
+
+/** A transport on which something can go wrong. */
+export interface Faulty {
+  readonly transport: Transport
+  /** The connection has got an id, by which faults can be asked for. */
+  readonly opened: (id: ConnectionId) => void
+}
+
+/** What goes wrong with the connections of a server. */
+export class Faults extends Context.Tag("answerback/Faults")<
+  Faults,
+  {
+    /** Lets something go wrong with an open connection. A later fault replaces an earlier one. */
+    readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
+    /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
+    readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
+    /** Puts a transport around another. */
+    readonly wrap: (
+      inner: RawTransport,
+      plan: FaultPlan.ConnectionPlan | undefined,
+      highWaterMark: number
+    ) => Faulty
+  }
+>() {}
+
+const make = (
+  decide: Context.Tag.Service<Faults>["decide"]
+): Effect.Effect<Context.Tag.Service<Faults>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const elapsed = yield* monotonic
+    const fork = yield* FiberSet.makeRuntime<never, void>()
+    const random = new PCGRandom(yield* Random.nextInt)
+    const open = new Map<string, FaultyTransport>()
+    return {
+      decide,
+      apply: (id, plan) =>
+        Effect.suspend(() => {
+          const transport = open.get(id)
+          if (transport === undefined) return Effect.fail(new ConnectionNotFound({ id }))
+          return Effect.sync(() => transport.apply(plan))
+        }),
+      wrap: (inner, plan, highWaterMark) => {
+        const transport = new FaultyTransport({
+          inner,
+          highWaterMark,
+          elapsed,
+          run: (effect) => {
+            const fiber = fork(effect)
+            return () => fiber.unsafeInterruptAsFork(FiberId.none)
+          },
+          newSeed: () => random.integer(2 ** 32)
+        })
+        if (plan !== undefined) transport.apply(plan)
+        return {
+          transport,
+          opened: (id) => {
+            open.set(id, transport)
+            transport.onGone = () => open.delete(id)
+          }
+        }
+      }
+    }
+  })
+
+/**
+ * Faults by code: a program, or its tests, decide for each handshake what goes wrong with its connection, and let go
+ * wrong what is open with `apply`.
+ */
+export const layer = (
+  planOf: (request: FaultRequest) => FaultPlan.FaultPlan | undefined = () => undefined
+): Layer.Layer<Faults> =>
+  Layer.scoped(
+    Faults,
+    make((request) => Either.right(planOf(request)))
+  )
+
+const disabled = refusal(
+  403,
+  "FaultsDisabled",
+  "this server makes no faults: to allow them, start it with --faults on (or ANSWERBACK_FAULTS=on)"
+)
+
+const queryOf = (target: string): URLSearchParams => {
+  const start = target.indexOf("?")
+  return new URLSearchParams(start < 0 ? "" : target.slice(start).replace(/#.*$/s, ""))
+}
+
+/**
+ * Faults that clients ask for in the URL that they connect to: `ws://host/echo?fault=reset&after=3msg`. A handshake
+ * that asks for one that can't be read is refused with 400, or with 403 where faults are off.
+ */
+export const layerUrl = (isOn = true): Layer.Layer<Faults> =>
+  Layer.scoped(
+    Faults,
+    make(({ target }) => {
+      const query = queryOf(target)
+      if (!query.has("fault")) return Either.right(undefined)
+      if (!isOn) return Either.left(disabled)
+      return Either.mapLeft(FaultPlan.fromQuery(query), ({ _tag, message }) => refusal(400, _tag, message))
+    })
+  )

@@ -1,0 +1,257 @@
+/**
+ * A transport on which something goes wrong, as somebody has asked. Those who use it don't know.
+ */
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import type { Message } from "../protocol/Message.js"
+import type { TransportListener } from "../connection/Transport.js"
+import { Waiters } from "../connection/Waiters.js"
+import * as Frame from "../protocol/Frame.js"
+import { type Farewell, StopReason } from "../protocol/StopReason.js"
+import type { ConnectionPlan } from "./FaultPlan.js"
+import { Fuse } from "./Fuse.js"
+import { nowhere, type Outlet } from "./Outlet.js"
+import { isRandom, outletOf } from "./outletOf.js"
+import { PassThrough } from "./PassThrough.js"
+import { PeerEnding } from "./PeerEnding.js"
+import { Silence } from "./Silence.js"
+import { type Tools, whenFlushed, whenOrdered } from "./Tools.js"
+
+export class FaultyTransport extends PassThrough {
+  readonly #tools: Tools
+  readonly #writers = new Waiters(() => this.#mayWrite())
+  readonly #drained: Effect.Effect<void> = Effect.suspend(() =>
+    this.#mayWrite() ? this.inner.drained : Effect.zipRight(this.#writers.wait, this.#drained)
+  )
+  #listener: TransportListener | undefined = undefined
+  /** What is to go wrong, or does. */
+  #plan: ConnectionPlan | undefined = undefined
+  #seed: number | undefined = undefined
+  readonly #fuse: Fuse
+  #outlet: Outlet | undefined = undefined
+  readonly #silence: Silence
+  #next: "truncate" | "corrupt" | undefined = undefined
+  readonly #peerEnding = new PeerEnding((reason) => this.#listener?.onEnding(reason))
+  /** The connection ends now, or is about to. */
+  #isEnding = false
+  #isSealed = false
+  #isGone = false
+  /** Called when TCP is gone. */
+  onGone: () => void = () => {}
+  /** What went past the inner transport. */
+  #messages = 0
+  #bytes = 0
+
+  constructor(tools: Tools) {
+    super(tools.inner)
+    this.#tools = tools
+    this.#fuse = new Fuse(tools)
+    this.#silence = new Silence(tools, this.#onLess, () =>
+      this.#peerEnding.onEnding(StopReason.PeerVanished(), true)
+    )
+  }
+
+  override attach(listener: TransportListener): void {
+    this.#listener = listener
+    this.inner.attach({
+      onPing: (payload) => {
+        if (!this.#silence.isSilent) listener.onPing(payload)
+      },
+      onPong: listener.onPong,
+      onEnding: (reason) => this.#peerEnding.onEnding(reason, this.#silence.isSilent),
+      onClosed: () => {
+        this.#isGone = true
+        this.#cease()
+        this.onGone()
+        listener.onClosed()
+      }
+    })
+    if (this.#plan !== undefined) this.#light(this.#plan)
+  }
+
+  /** Lets this go wrong from now on; what went wrong before doesn't any more. */
+  apply(plan: ConnectionPlan): void {
+    if (this.#isEnding || this.#isSealed) return
+    this.#cease()
+    if (this.#peerEnding.tellWithheld()) return
+    this.#plan = plan
+    this.#seed = undefined
+    if (this.#listener !== undefined) this.#light(plan)
+  }
+
+  override get messagesOut(): number {
+    return this.inner.messagesOut + this.#messages + (this.#outlet?.counted().messages ?? 0)
+  }
+
+  override get bytesOut(): number {
+    return this.inner.bytesOut + this.#bytes + (this.#outlet?.counted().bytes ?? 0)
+  }
+
+  override isHeard(): boolean {
+    return !this.#silence.isSilent && this.inner.isHeard()
+  }
+
+  override isStalled(): boolean {
+    return this.#silence.isStalled
+  }
+
+  override bufferedBytes(): number {
+    return this.inner.bufferedBytes() + this.#heldBytes()
+  }
+
+  override get remarks(): Readonly<Record<string, unknown>> {
+    if (this.#plan === undefined) return this.inner.remarks
+    return { fault: this.#plan.fault, ...(this.#seed === undefined ? {} : { seed: this.#seed }) }
+  }
+
+  override write(messages: Chunk.Chunk<Message>): boolean {
+    // What is about to end sends nothing more, and doesn't say why before it does.
+    if (this.#isEnding) return !this.#isSealed
+    const left = this.#fuse.left
+    if (left > messages.length) {
+      this.#fuse.shorten(messages.length)
+      return this.inner.write(messages)
+    }
+    if (left > 0) {
+      const isSent = this.inner.write(Chunk.take(messages, left))
+      this.#fuse.shorten(left)
+      return left === messages.length ? isSent : this.write(Chunk.drop(messages, left))
+    }
+    const [first] = messages
+    if (this.#next !== undefined && first !== undefined) {
+      this.#mangle(this.#next, first)
+      return this.write(Chunk.drop(messages, 1))
+    }
+    if (this.#outlet === undefined) return messages.length === 0 || this.inner.write(messages)
+    this.#outlet.write(messages)
+    return true
+  }
+
+  override get drained(): Effect.Effect<void> {
+    return this.#mayWrite() ? this.inner.drained : this.#drained
+  }
+
+  override seal(): void {
+    this.#isSealed = true
+    // What a silent side hasn't handed out counts as not read.
+    if (this.isStalled() || this.#isEnding) this.inner.inbox.clear()
+    // What it has read while it was mute stays without an answer.
+    const isMute = this.#outlet === nowhere
+    this.#cease()
+    if (isMute) this.#outlet = nowhere
+    this.inner.seal()
+  }
+
+  override close(code: number | undefined, reason: string): boolean {
+    // Who is mute doesn't answer a Close frame either.
+    if (!this.#peerEnding.isUnanswered) return this.inner.close(code, reason)
+    this.inner.end()
+    return false
+  }
+
+  override ping(payload: string): void {
+    if (!this.#silence.isSilent) this.#control(() => this.inner.ping(payload))
+  }
+
+  override pong(payload: Buffer): void {
+    if (!this.#silence.isSilent) this.#control(() => this.inner.pong(payload))
+  }
+
+  #control(send: () => void): void {
+    if (this.#outlet === undefined) send()
+    else this.#outlet.control(send)
+  }
+
+  #light(plan: ConnectionPlan): void {
+    this.#fuse.light(plan.after, () => this.#begin(plan))
+  }
+
+  #begin(plan: ConnectionPlan): void {
+    const { inner } = this
+    switch (plan.fault) {
+      case "close":
+        return this.#end({ _tag: "Close", code: plan.code, reason: plan.reason })
+      case "reset":
+        return this.#end({ _tag: "Reset" })
+      case "vanish":
+        return this.#end({ _tag: "End" })
+      case "stall":
+      case "mute":
+        this.#outlet = this.#silence.begin(plan.fault)
+        return
+      case "truncate":
+      case "corrupt":
+        // Written past the queue of what is yet to be compressed, and alone.
+        inner.inbox.limit(0)
+        return whenOrdered(this.#tools, () => {
+          if (this.#plan !== plan || this.#isSealed) return
+          this.#next = plan.fault
+          inner.inbox.limit(1)
+        })
+      default: {
+        const seed = isRandom(plan) ? (plan.seed ?? this.#tools.newSeed()) : undefined
+        this.#seed = seed
+        this.#outlet = outletOf(plan, this.#tools, this.#onLess, seed)
+      }
+    }
+  }
+
+  /** Ends the connection, in order behind what was echoed. */
+  #end(last: Farewell): void {
+    this.#isEnding = true
+    this.inner.inbox.limit(0)
+    const end = (): void => {
+      if (this.#isSealed) return
+      if (last._tag === "End") this.inner.end()
+      this.#listener?.onEnding(StopReason.Fault({ kind: this.#plan?.fault ?? "", last }))
+    }
+    // A reset takes along what the kernel has not been given.
+    if (last._tag === "Reset") whenFlushed(this.#tools, end)
+    else end()
+  }
+
+  /** Sends a message as no message may be sent. */
+  #mangle(how: "truncate" | "corrupt", { _tag, bytes }: Message): void {
+    this.#next = undefined
+    const reserved = how === "corrupt" ? Frame.RSV2 : 0
+    const frame = Buffer.concat([Frame.header(_tag, bytes.length, reserved), bytes])
+    if (how === "truncate") {
+      this.inner.writeRaw(frame.subarray(0, Math.floor(frame.length / 2)))
+      return this.#end({ _tag: "End" })
+    }
+    if (!this.inner.writeRaw(frame)) return
+    this.#peerEnding.hasCorrupted = true
+    this.#messages++
+    this.#bytes += bytes.length
+    this.inner.inbox.limit(Number.POSITIVE_INFINITY)
+  }
+
+  /** Nothing goes wrong any more: what was held back goes out. */
+  #cease(): void {
+    this.#fuse.quench()
+    this.#next = undefined
+    const outlet = this.#outlet
+    this.#outlet = undefined
+    if (outlet !== undefined) {
+      outlet.release()
+      const { bytes, messages } = outlet.counted()
+      this.#messages += messages
+      this.#bytes += bytes
+    }
+    if (this.#silence.isStalled && !this.#isSealed) this.inner.hold(false)
+    this.#silence.end()
+    this.inner.inbox.limit(Number.POSITIVE_INFINITY)
+    this.#writers.wake()
+  }
+
+  readonly #onLess = (): void => this.#writers.wake()
+
+  #heldBytes(): number {
+    return this.#outlet?.heldBytes() ?? 0
+  }
+
+  #mayWrite(): boolean {
+    const held = this.#heldBytes()
+    return held === 0 || this.#isGone || held + this.inner.bufferedBytes() <= this.#tools.highWaterMark
+  }
+}
