@@ -84,6 +84,7 @@ export const make = <E, R>(
       }
     })
     const faults = Option.getOrUndefined(yield* Effect.serviceOption(Faults))
+    const wrap = faults?.wrapper(config.highWaterMark)
     let isDraining = false
     let isClosing = false
     const log = yield* FiberSet.makeRuntime<never, void>()
@@ -122,7 +123,7 @@ export const make = <E, R>(
           highWaterMark,
           maxPayload
         })
-        const faulty = faults?.wrap(transport, plan, highWaterMark)
+        const faulty = wrap?.(transport, plan)
         const id = registry.accept(faulty?.transport ?? transport, { path, subprotocol })
         if (id === undefined) transport.destroy()
         else faulty?.opened(id)

@@ -15,7 +15,7 @@ import type { RawTransport, Transport } from "../connection/Transport.js"
 import { type ConnectionId, ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { type Refusal, refusal, type Request } from "../protocol/Handshake.js"
 import * as FaultPlan from "./FaultPlan.js"
-import { FaultyTransport } from "./FaultyTransport.js"
+import { Interruptible, type SharedTools } from "./Interruptible.js"
 
 /** A handshake, for which it is to be decided what goes wrong. */
 export interface FaultRequest extends Request {
@@ -23,8 +23,11 @@ export interface FaultRequest extends Request {
   readonly target: string
 }
 
-/** A transport on which something can go wrong. */
-export interface Faulty {
+/** Makes a transport such that something can go wrong with it, and what is planned does. */
+export type Wrapper = (
+  inner: RawTransport,
+  plan: FaultPlan.ConnectionPlan | undefined
+) => {
   readonly transport: Transport
   /** The connection has got an id, by which faults can be asked for. */
   readonly opened: (id: ConnectionId) => void
@@ -38,12 +41,8 @@ export class Faults extends Context.Tag("answerback/Faults")<
     readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
     /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
     readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
-    /** Puts a transport around another. */
-    readonly wrap: (
-      inner: RawTransport,
-      plan: FaultPlan.ConnectionPlan | undefined,
-      highWaterMark: number
-    ) => Faulty
+    /** Makes the transports of a server such that something can go wrong with them. */
+    readonly wrapper: (highWaterMark: number) => Wrapper
   }
 >() {}
 
@@ -54,7 +53,7 @@ const make = (
     const elapsed = yield* monotonic
     const fork = yield* FiberSet.makeRuntime<never, void>()
     const random = new PCGRandom(yield* Random.nextInt)
-    const open = new Map<string, FaultyTransport>()
+    const open = new Map<string, Interruptible>()
     return {
       decide,
       apply: (id, plan) =>
@@ -63,9 +62,8 @@ const make = (
           if (transport === undefined) return Effect.fail(new ConnectionNotFound({ id }))
           return Effect.sync(() => transport.apply(plan))
         }),
-      wrap: (inner, plan, highWaterMark) => {
-        const transport = new FaultyTransport({
-          inner,
+      wrapper: (highWaterMark) => {
+        const tools: SharedTools = {
           highWaterMark,
           elapsed,
           run: (effect) => {
@@ -73,13 +71,16 @@ const make = (
             return () => fiber.unsafeInterruptAsFork(FiberId.none)
           },
           newSeed: () => random.integer(2 ** 32)
-        })
-        if (plan !== undefined) transport.apply(plan)
-        return {
-          transport,
-          opened: (id) => {
-            open.set(id, transport)
-            transport.onGone = () => open.delete(id)
+        }
+        return (inner, plan) => {
+          const transport = new Interruptible(inner, tools)
+          if (plan !== undefined) transport.apply(plan)
+          return {
+            transport,
+            opened: (id) => {
+              open.set(id, transport)
+              transport.onGone = () => open.delete(id)
+            }
           }
         }
       }

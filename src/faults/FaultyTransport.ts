@@ -4,7 +4,7 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Message } from "../protocol/Message.js"
-import type { TransportListener } from "../connection/Transport.js"
+import type { RawTransport, TransportListener } from "../connection/Transport.js"
 import { Waiters } from "../connection/Waiters.js"
 import * as Frame from "../protocol/Frame.js"
 import { type Farewell, StopReason } from "../protocol/StopReason.js"
@@ -17,7 +17,7 @@ import { PeerEnding } from "./PeerEnding.js"
 import { Silence } from "./Silence.js"
 import { type Tools, whenFlushed, whenOrdered } from "./Tools.js"
 
-export class FaultyTransport extends PassThrough {
+export class FaultyTransport extends PassThrough<RawTransport> implements TransportListener {
   readonly #tools: Tools
   readonly #writers = new Waiters(() => this.#mayWrite())
   readonly #drained: Effect.Effect<void> = Effect.suspend(() =>
@@ -36,8 +36,6 @@ export class FaultyTransport extends PassThrough {
   #isEnding = false
   #isSealed = false
   #isGone = false
-  /** Called when TCP is gone. */
-  onGone: () => void = () => {}
   /** What went past the inner transport. */
   #messages = 0
   #bytes = 0
@@ -52,21 +50,32 @@ export class FaultyTransport extends PassThrough {
   }
 
   override attach(listener: TransportListener): void {
+    this.inner.attach(this)
+    this.takeOver(listener)
+  }
+
+  /** Starts to report, what it is told by whoever is attached to the inner transport. */
+  takeOver(listener: TransportListener): void {
     this.#listener = listener
-    this.inner.attach({
-      onPing: (payload) => {
-        if (!this.#silence.isSilent) listener.onPing(payload)
-      },
-      onPong: listener.onPong,
-      onEnding: (reason) => this.#peerEnding.onEnding(reason, this.#silence.isSilent),
-      onClosed: () => {
-        this.#isGone = true
-        this.#cease()
-        this.onGone()
-        listener.onClosed()
-      }
-    })
     if (this.#plan !== undefined) this.#light(this.#plan)
+  }
+
+  onPing(payload: Buffer): void {
+    if (!this.#silence.isSilent) this.#listener?.onPing(payload)
+  }
+
+  onPong(payload: string): void {
+    this.#listener?.onPong(payload)
+  }
+
+  onEnding(reason: StopReason): void {
+    this.#peerEnding.onEnding(reason, this.#silence.isSilent)
+  }
+
+  onClosed(): void {
+    this.#isGone = true
+    this.#cease()
+    this.#listener?.onClosed()
   }
 
   /** Lets this go wrong from now on; what went wrong before doesn't any more. */
@@ -96,7 +105,7 @@ export class FaultyTransport extends PassThrough {
   }
 
   override bufferedBytes(): number {
-    return this.inner.bufferedBytes() + this.#heldBytes()
+    return this.inner.bufferedBytes() + (this.#outlet?.heldBytes() ?? 0)
   }
 
   override get remarks(): Readonly<Record<string, unknown>> {
@@ -188,11 +197,9 @@ export class FaultyTransport extends PassThrough {
           this.#next = plan.fault
           inner.inbox.limit(1)
         })
-      default: {
-        const seed = isRandom(plan) ? (plan.seed ?? this.#tools.newSeed()) : undefined
-        this.#seed = seed
-        this.#outlet = outletOf(plan, this.#tools, this.#onLess, seed)
-      }
+      default:
+        this.#seed = isRandom(plan) ? (plan.seed ?? this.#tools.newSeed()) : undefined
+        this.#outlet = outletOf(plan, this.#tools, this.#onLess, this.#seed)
     }
   }
 
@@ -232,12 +239,10 @@ export class FaultyTransport extends PassThrough {
     this.#next = undefined
     const outlet = this.#outlet
     this.#outlet = undefined
-    if (outlet !== undefined) {
-      outlet.release()
-      const { bytes, messages } = outlet.counted()
-      this.#messages += messages
-      this.#bytes += bytes
-    }
+    outlet?.release()
+    const { bytes = 0, messages = 0 } = outlet?.counted() ?? {}
+    this.#messages += messages
+    this.#bytes += bytes
     if (this.#silence.isStalled && !this.#isSealed) this.inner.hold(false)
     this.#silence.end()
     this.inner.inbox.limit(Number.POSITIVE_INFINITY)
@@ -246,12 +251,8 @@ export class FaultyTransport extends PassThrough {
 
   readonly #onLess = (): void => this.#writers.wake()
 
-  #heldBytes(): number {
-    return this.#outlet?.heldBytes() ?? 0
-  }
-
   #mayWrite(): boolean {
-    const held = this.#heldBytes()
+    const held = this.#outlet?.heldBytes() ?? 0
     return held === 0 || this.#isGone || held + this.inner.bufferedBytes() <= this.#tools.highWaterMark
   }
 }

@@ -3,14 +3,14 @@
  */
 import type * as Chunk from "effect/Chunk"
 import type * as Effect from "effect/Effect"
-import type { RawTransport, Transport, TransportListener } from "../connection/Transport.js"
+import type { Transport, TransportListener } from "../connection/Transport.js"
 import type { Wire } from "../connection/Wire.js"
 import type { Message } from "../protocol/Message.js"
 
-export class PassThrough implements Transport {
-  protected readonly inner: RawTransport
+export class PassThrough<Inner extends Transport> implements Transport {
+  protected inner: Inner
 
-  constructor(inner: RawTransport) {
+  constructor(inner: Inner) {
     this.inner = inner
   }
 

@@ -1,0 +1,66 @@
+/**
+ * A transport with which something can go wrong at any time, and that costs next to nothing before it does.
+ */
+import type { RawTransport, Transport, TransportListener } from "../connection/Transport.js"
+import type { StopReason } from "../protocol/StopReason.js"
+import type { ConnectionPlan } from "./FaultPlan.js"
+import { FaultyTransport } from "./FaultyTransport.js"
+import { PassThrough } from "./PassThrough.js"
+import type { Tools } from "./Tools.js"
+
+/** What the transports of a server have in common. */
+export type SharedTools = Omit<Tools, "inner">
+
+export class Interruptible extends PassThrough<Transport> implements TransportListener {
+  readonly #raw: RawTransport
+  readonly #tools: SharedTools
+  #faulty: FaultyTransport | undefined = undefined
+  /** Who is told what happens. */
+  #listener: TransportListener | undefined = undefined
+  /** Called when TCP is gone. */
+  onGone: (() => void) | undefined = undefined
+
+  constructor(raw: RawTransport, tools: SharedTools) {
+    super(raw)
+    this.#raw = raw
+    this.#tools = tools
+  }
+
+  override attach(listener: TransportListener): void {
+    this.#listener = this.#faulty ?? listener
+    this.#raw.attach(this)
+    this.#faulty?.takeOver(listener)
+  }
+
+  /** Lets this go wrong from now on. A later fault replaces an earlier one. */
+  apply(plan: ConnectionPlan): void {
+    let faulty = this.#faulty
+    if (faulty === undefined) {
+      faulty = new FaultyTransport({ ...this.#tools, inner: this.#raw })
+      this.#faulty = faulty
+      this.inner = faulty
+      if (this.#listener !== undefined) {
+        faulty.takeOver(this.#listener)
+        this.#listener = faulty
+      }
+    }
+    faulty.apply(plan)
+  }
+
+  onPing(payload: Buffer): void {
+    this.#listener?.onPing(payload)
+  }
+
+  onPong(payload: string): void {
+    this.#listener?.onPong(payload)
+  }
+
+  onEnding(reason: StopReason): void {
+    this.#listener?.onEnding(reason)
+  }
+
+  onClosed(): void {
+    this.onGone?.()
+    this.#listener?.onClosed()
+  }
+}
