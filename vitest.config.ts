@@ -7,7 +7,7 @@ const alone = ["test/alone/*.test.ts"]
 const pure = [
   "test/architecture.test.ts",
   "test/{config,protocol,registry}/*.test.ts",
-  "test/connection/[A-Z]*.test.ts"
+  "test/{connection,faults}/[A-Z]*.test.ts"
 ]
 
 export default defineConfig({

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Handler } from "../../src/connection/Connection.js"
+import type { Transport } from "../../src/connection/Transport.js"
 import type { WatchOptions } from "../../src/connection/Watch.js"
 import * as Connections from "../../src/registry/Connections.js"
 import { MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
@@ -33,10 +34,11 @@ export interface Server {
   readonly close: Effect.Effect<void>
 }
 
-/** Starts one. */
+/** Starts one. Its transports may have something around them. */
 export const serve = <E>(
   handler: Handler<E>,
-  watch: Partial<WatchOptions> = {}
+  watch: Partial<WatchOptions> = {},
+  around: (inner: MemoryTransport) => Transport = (inner) => inner
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
@@ -59,7 +61,7 @@ export const serve = <E>(
     const open: Server["open"] = (options) => {
       const transport = new MemoryTransport(options)
       transports.push(transport)
-      registry.accept(transport, { path: "/echo", subprotocol: undefined })
+      registry.accept(around(transport), { path: "/echo", subprotocol: undefined })
       return transport
     }
     return {

@@ -6,7 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { Connections, echo, type Handler, type ServerOptions, WebSocketServer } from "../../src/index.js"
+import {
+  Connections,
+  EchoServer,
+  type Faults,
+  type Handler,
+  type ServerOptions,
+  WebSocketServer
+} from "../../src/index.js"
 import * as Logging from "../../src/telemetry/Logging.js"
 import * as Log from "./Log.js"
 
@@ -25,19 +32,15 @@ export interface TestServer {
   readonly shutdown: Effect.Effect<void>
 }
 
-/** A server with a handler of the test's own. */
-export const serverWith = <E>(
-  handler: Handler<E>,
-  options: ServerOptions = {}
+/** Starts what a layer makes. */
+const start = (
+  layer: Layer.Layer<WebSocketServer.Provided, unknown>
 ): Effect.Effect<TestServer, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const log = Log.make()
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
     const logging = Logging.layer({ format: "json", level: "debug", isColoured: false, write: log.write })
-    const context = yield* Layer.buildWithScope(
-      Layer.provide(WebSocketServer.layer(handler, { host: "127.0.0.1", port: 0, ...options }), logging),
-      scope
-    )
+    const context = yield* Layer.buildWithScope(Layer.provide(layer, logging), scope)
     const address = Context.get(context, WebSocketServer.WebSocketServer)
     return {
       host: address.host,
@@ -51,6 +54,18 @@ export const serverWith = <E>(
     }
   })
 
-/** An echo server. */
+const local: ServerOptions = { host: "127.0.0.1", port: 0 }
+
+/** A server with a handler of the test's own, and maybe faults of its own. */
+export const serverWith = <E>(
+  handler: Handler<E>,
+  options: ServerOptions = {},
+  faults?: Layer.Layer<Faults.Faults>
+): Effect.Effect<TestServer, unknown, Scope.Scope> => {
+  const layer = WebSocketServer.layer(handler, { ...local, ...options })
+  return start(faults === undefined ? layer : Layer.provide(layer, faults))
+}
+
+/** An echo server, whose clients may ask for faults. */
 export const testServer = (options?: ServerOptions): Effect.Effect<TestServer, unknown, Scope.Scope> =>
-  serverWith(echo, options)
+  start(EchoServer.layer({ ...local, ...options }))
