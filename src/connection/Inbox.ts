@@ -32,6 +32,11 @@ export class Inbox {
     return this.#messages.length === 0
   }
 
+  /** How many messages wait. */
+  get size(): number {
+    return this.#messages.length
+  }
+
   /** Puts in a message, and wakes who waits for it. */
   push(message: Message): void {
     this.#messages.push(message)

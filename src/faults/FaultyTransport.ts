@@ -2,50 +2,37 @@
  * A transport on which something goes wrong, as somebody has asked. Those who use it don't know.
  */
 import * as Chunk from "effect/Chunk"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { Message } from "../protocol/Message.js"
-import type { RawTransport, TransportListener } from "../connection/Transport.js"
-import { Waiters } from "../connection/Waiters.js"
+import type { TransportListener } from "../connection/Transport.js"
 import * as Frame from "../protocol/Frame.js"
 import { type Farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionPlan } from "./FaultPlan.js"
 import { Fuse } from "./Fuse.js"
-import { nowhere, type Outlet } from "./Outlet.js"
+import { nowhere } from "./Outlet.js"
 import { isRandom, outletOf } from "./outletOf.js"
-import { PassThrough } from "./PassThrough.js"
+import { OutletTransport } from "./OutletTransport.js"
 import { PeerEnding } from "./PeerEnding.js"
 import { Silence } from "./Silence.js"
 import { type Tools, whenFlushed, whenOrdered } from "./Tools.js"
 
-export class FaultyTransport extends PassThrough<RawTransport> implements TransportListener {
-  readonly #tools: Tools
-  readonly #writers = new Waiters(() => this.#mayWrite())
-  readonly #drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#mayWrite() ? this.inner.drained : Effect.zipRight(this.#writers.wait, this.#drained)
-  )
+export class FaultyTransport extends OutletTransport implements TransportListener {
   #listener: TransportListener | undefined = undefined
   /** What is to go wrong, or does. */
   #plan: ConnectionPlan | undefined = undefined
   #seed: number | undefined = undefined
   readonly #fuse: Fuse
-  #outlet: Outlet | undefined = undefined
   readonly #silence: Silence
   #next: "truncate" | "corrupt" | undefined = undefined
   readonly #peerEnding = new PeerEnding((reason) => this.#listener?.onEnding(reason))
   /** The connection ends now, or is about to. */
   #isEnding = false
   #isSealed = false
-  #isGone = false
-  /** What went past the inner transport. */
-  #messages = 0
-  #bytes = 0
-
   constructor(tools: Tools) {
-    super(tools.inner)
-    this.#tools = tools
+    super(tools)
     this.#fuse = new Fuse(tools)
-    this.#silence = new Silence(tools, this.#onLess, () =>
-      this.#peerEnding.onEnding(StopReason.PeerVanished(), true)
+    this.#silence = new Silence(tools, this.onLess, () =>
+      this.#peerEnding.onEnding(StopReason.PeerVanished(), true, false)
     )
   }
 
@@ -69,11 +56,12 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
   }
 
   onEnding(reason: StopReason): void {
-    this.#peerEnding.onEnding(reason, this.#silence.isSilent)
+    this.#peerEnding.onEnding(reason, this.#silence.isSilent, this.#isOwing)
   }
 
   onClosed(): void {
-    this.#isGone = true
+    this.isGone = true
+    this.#peerEnding.tellWithheld()
     this.#cease()
     this.#listener?.onClosed()
   }
@@ -88,12 +76,9 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
     if (this.#listener !== undefined) this.#light(plan)
   }
 
-  override get messagesOut(): number {
-    return this.inner.messagesOut + this.#messages + (this.#outlet?.counted().messages ?? 0)
-  }
-
-  override get bytesOut(): number {
-    return this.inner.bytesOut + this.#bytes + (this.#outlet?.counted().bytes ?? 0)
+  override get take(): Effect.Effect<ReadonlyArray<Message>> {
+    this.#catchUp()
+    return this.inner.take
   }
 
   override isHeard(): boolean {
@@ -102,10 +87,6 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
 
   override isStalled(): boolean {
     return this.#silence.isStalled
-  }
-
-  override bufferedBytes(): number {
-    return this.inner.bufferedBytes() + (this.#outlet?.heldBytes() ?? 0)
   }
 
   override get remarks(): Readonly<Record<string, unknown>> {
@@ -131,13 +112,9 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
       this.#mangle(this.#next, first)
       return this.write(Chunk.drop(messages, 1))
     }
-    if (this.#outlet === undefined) return messages.length === 0 || this.inner.write(messages)
-    this.#outlet.write(messages)
+    if (this.outlet === undefined) return messages.length === 0 || this.inner.write(messages)
+    this.outlet.write(messages)
     return true
-  }
-
-  override get drained(): Effect.Effect<void> {
-    return this.#mayWrite() ? this.inner.drained : this.#drained
   }
 
   override seal(): void {
@@ -145,9 +122,9 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
     // What a silent side hasn't handed out counts as not read.
     if (this.isStalled() || this.#isEnding) this.inner.inbox.clear()
     // What it has read while it was mute stays without an answer.
-    const isMute = this.#outlet === nowhere
+    const isMute = this.outlet === nowhere
     this.#cease()
-    if (isMute) this.#outlet = nowhere
+    if (isMute) this.outlet = nowhere
     this.inner.seal()
   }
 
@@ -159,20 +136,29 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
   }
 
   override ping(payload: string): void {
-    if (!this.#silence.isSilent) this.#control(() => this.inner.ping(payload))
+    if (!this.#silence.isSilent) this.control(() => this.inner.ping(payload))
   }
 
   override pong(payload: Buffer): void {
-    if (!this.#silence.isSilent) this.#control(() => this.inner.pong(payload))
-  }
-
-  #control(send: () => void): void {
-    if (this.#outlet === undefined) send()
-    else this.#outlet.control(send)
+    if (!this.#silence.isSilent) this.control(() => this.inner.pong(payload))
   }
 
   #light(plan: ConnectionPlan): void {
-    this.#fuse.light(plan.after, () => this.#begin(plan))
+    this.#fuse.light(plan.after, () => {
+      this.#begin(plan)
+      this.#catchUp()
+    })
+  }
+
+  /** Whether the messages that have been read, once they are answered, bring the fault about. */
+  get #isOwing(): boolean {
+    const { size } = this.inner.inbox
+    return size > 0 && (this.#next !== undefined || (this.#fuse.left > 0 && size >= this.#fuse.left))
+  }
+
+  /** How the peer has ended the connection counts now, if nothing is to come before. */
+  #catchUp(): void {
+    if (!this.#isOwing && !this.#isEnding && !this.#silence.isSilent) this.#peerEnding.tellWithheld()
   }
 
   #begin(plan: ConnectionPlan): void {
@@ -186,20 +172,20 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
         return this.#end({ _tag: "End" })
       case "stall":
       case "mute":
-        this.#outlet = this.#silence.begin(plan.fault)
+        this.outlet = this.#silence.begin(plan.fault)
         return
       case "truncate":
       case "corrupt":
         // Written past the queue of what is yet to be compressed, and alone.
         inner.inbox.limit(0)
-        return whenOrdered(this.#tools, () => {
+        return whenOrdered(this.tools, () => {
           if (this.#plan !== plan || this.#isSealed) return
           this.#next = plan.fault
           inner.inbox.limit(1)
         })
       default:
-        this.#seed = isRandom(plan) ? (plan.seed ?? this.#tools.newSeed()) : undefined
-        this.#outlet = outletOf(plan, this.#tools, this.#onLess, this.#seed)
+        this.#seed = isRandom(plan) ? (plan.seed ?? this.tools.newSeed()) : undefined
+        this.outlet = outletOf(plan, this.tools, this.onLess, this.#seed)
     }
   }
 
@@ -213,46 +199,32 @@ export class FaultyTransport extends PassThrough<RawTransport> implements Transp
       this.#listener?.onEnding(StopReason.Fault({ kind: this.#plan?.fault ?? "", last }))
     }
     // A reset takes along what the kernel has not been given.
-    if (last._tag === "Reset") whenFlushed(this.#tools, end)
+    if (last._tag === "Reset") whenFlushed(this.tools, end)
     else end()
   }
 
   /** Sends a message as no message may be sent. */
-  #mangle(how: "truncate" | "corrupt", { _tag, bytes }: Message): void {
+  #mangle(how: "truncate" | "corrupt", message: Message): void {
     this.#next = undefined
-    const reserved = how === "corrupt" ? Frame.RSV2 : 0
-    const frame = Buffer.concat([Frame.header(_tag, bytes.length, reserved), bytes])
+    const frame = Frame.whole(message, how === "corrupt" ? Frame.RSV2 : 0)
     if (how === "truncate") {
       this.inner.writeRaw(frame.subarray(0, Math.floor(frame.length / 2)))
       return this.#end({ _tag: "End" })
     }
     if (!this.inner.writeRaw(frame)) return
     this.#peerEnding.hasCorrupted = true
-    this.#messages++
-    this.#bytes += bytes.length
+    this.sentPast({ messages: 1, bytes: message.bytes.length })
     this.inner.inbox.limit(Number.POSITIVE_INFINITY)
+    this.#catchUp()
   }
 
   /** Nothing goes wrong any more: what was held back goes out. */
   #cease(): void {
     this.#fuse.quench()
     this.#next = undefined
-    const outlet = this.#outlet
-    this.#outlet = undefined
-    outlet?.release()
-    const { bytes = 0, messages = 0 } = outlet?.counted() ?? {}
-    this.#messages += messages
-    this.#bytes += bytes
+    this.releaseOutlet()
     if (this.#silence.isStalled && !this.#isSealed) this.inner.hold(false)
     this.#silence.end()
     this.inner.inbox.limit(Number.POSITIVE_INFINITY)
-    this.#writers.wake()
-  }
-
-  readonly #onLess = (): void => this.#writers.wake()
-
-  #mayWrite(): boolean {
-    const held = this.#outlet?.heldBytes() ?? 0
-    return held === 0 || this.#isGone || held + this.inner.bufferedBytes() <= this.#tools.highWaterMark
   }
 }

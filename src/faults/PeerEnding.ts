@@ -17,10 +17,13 @@ export class PeerEnding {
       tell(this.hasCorrupted ? StopReason.Fault({ kind: "corrupt", last: farewell(reason) }) : reason)
   }
 
-  /** The peer has ended the connection. What it said counts later, if this side is silent. */
-  onEnding(reason: StopReason, isSilent: boolean): void {
+  /**
+   * The peer has ended the connection. What it said counts later if this side is silent; and whatever it did counts
+   * after a fault that is to come before, since that is owed to messages which have been read and not been answered.
+   */
+  onEnding(reason: StopReason, isSilent: boolean, isOwing: boolean): void {
     const isSpoken = reason._tag === "PeerClosed" || reason._tag === "ProtocolError"
-    if (isSilent && isSpoken) {
+    if (isOwing || (isSilent && isSpoken)) {
       this.#withheld ??= reason
       return
     }
@@ -30,8 +33,9 @@ export class PeerEnding {
 
   /** Tells what was withheld, if anything was. */
   tellWithheld(): boolean {
-    if (this.#withheld === undefined) return false
-    this.#tell(this.#withheld)
-    return true
+    const withheld = this.#withheld
+    this.#withheld = undefined
+    if (withheld !== undefined) this.#tell(withheld)
+    return withheld !== undefined
   }
 }

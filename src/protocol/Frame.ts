@@ -1,6 +1,7 @@
 /**
  * A frame as a server sends it: not masked (RFC 6455 section 5.2).
  */
+import type { Message } from "./Message.js"
 
 /** What a data frame carries. */
 export const OPCODES = { Text: 0x1, Binary: 0x2 } as const
@@ -9,6 +10,10 @@ export const OPCODES = { Text: 0x1, Binary: 0x2 } as const
 export const RSV2 = 0x20
 
 const FIN = 0x80
+
+/** A message as an unfragmented frame. */
+export const whole = ({ _tag, bytes }: Message, reserved = 0): Buffer =>
+  Buffer.concat([header(_tag, bytes.length, reserved), bytes])
 
 /** The header of an unfragmented frame, to be followed by so many bytes of payload. */
 export const header = (tag: keyof typeof OPCODES, size: number, reserved = 0): Buffer => {

@@ -140,43 +140,42 @@ const lossy = ["drop", "duplicate"] as const
 
 /** Any plan, as a program writes it. */
 const anyInput: FC.Arbitrary<FaultPlan.FaultInput> = (() => {
-  const after = FC.option(
-    FC.oneof(
-      FC.nat().map((count) => `${count}msg`),
-      FC.nat().map((millis) => `${millis}ms`)
-    ),
-    { nil: undefined }
-  ).map((after) => (after === undefined ? {} : { after }))
-  const seed = FC.option(FC.maxSafeNat(), { nil: undefined }).map((seed) =>
-    seed === undefined ? {} : { seed }
-  )
-  const rate = FC.double({ min: 0, max: 1, noNaN: true })
   const millis = FC.nat().map((time) => `${time}ms`)
+  const after = FC.oneof(
+    FC.nat().map((count) => `${count}msg`),
+    millis
+  )
+  const seed = FC.maxSafeNat()
+  const rate = FC.double({ min: 0, max: 1, noNaN: true })
   return FC.oneof(
-    FC.tuple(FC.constantFrom(...plain), after).map(([fault, after]) => ({ fault, ...after })),
-    FC.tuple(FC.integer({ min: 3000, max: 4999 }), FC.string({ maxLength: 30 }), after).map(
-      ([code, reason, after]) => ({ fault: "close" as const, code, reason, ...after })
+    FC.record({ fault: FC.constantFrom(...plain), after }, { requiredKeys: ["fault"] }),
+    FC.record(
+      {
+        fault: FC.constant("close" as const),
+        code: FC.integer({ min: 3000, max: 4999 }),
+        reason: FC.string({ maxLength: 30 }),
+        after
+      },
+      { requiredKeys: ["fault"] }
     ),
-    FC.integer({ min: 400, max: 599 }).map((status) => ({ fault: "refuse" as const, status })),
-    FC.constant({ fault: "hang" as const }),
-    FC.tuple(millis, millis, seed, after).map(([time, jitter, seed, after]) => ({
-      fault: "delay" as const,
-      time,
-      jitter,
-      ...seed,
-      ...after
-    })),
-    FC.tuple(FC.constantFrom(...lossy), rate, seed, after).map(([fault, rate, seed, after]) => ({
-      fault,
-      rate,
-      ...seed,
-      ...after
-    })),
-    FC.tuple(FC.integer({ min: 1, max: 2 ** 30 }), after).map(([rate, after]) => ({
-      fault: "throttle" as const,
-      rate,
-      ...after
-    }))
+    FC.record(
+      {
+        fault: FC.constant("refuse" as const),
+        status: FC.integer({ min: 400, max: 599 }),
+        "retry-after": FC.nat({ max: 10 ** 9 })
+      },
+      { requiredKeys: ["fault"] }
+    ),
+    FC.record({ fault: FC.constant("hang" as const) }),
+    FC.record(
+      { fault: FC.constant("delay" as const), time: millis, jitter: millis, seed, after },
+      { requiredKeys: ["fault", "time"] }
+    ),
+    FC.record({ fault: FC.constantFrom(...lossy), rate, seed, after }, { requiredKeys: ["fault", "rate"] }),
+    FC.record(
+      { fault: FC.constant("throttle" as const), rate: FC.integer({ min: 1, max: 2 ** 30 }), after },
+      { requiredKeys: ["fault", "rate"] }
+    )
   )
 })()
 

@@ -172,6 +172,51 @@ describe("the moment of a fault", () => {
     })
   )
 
+  for (const [what, ends] of [
+    ["a Close frame", (peer: MemoryTransport) => peer.peerCloses(1000)],
+    ["a bad frame", (peer: MemoryTransport) => peer.peerErrs(1002, "bad")],
+    ["the end of TCP", (peer: MemoryTransport) => peer.peerVanishes()]
+  ] as const)
+    timeless(`comes before ${what} that stood behind the messages which bring it about`, (log) =>
+      Effect.gen(function* () {
+        const it = yield* broken({ fault: "close", code: 4001, after: "2msg" })
+        it.peer.deliver("a", "b", "c")
+        ends(it.peer)
+        yield* settle
+        expect(it.seen()).toEqual(["a b", "close 4001"])
+        yield* log.logged("connection closed", { reason: "Fault", messagesIn: 2 })
+      })
+    )
+
+  timeless("doesn't come when the peer ends the connection before there are enough messages", (log) =>
+    Effect.gen(function* () {
+      const it = yield* broken({ fault: "close", code: 4001, after: "3msg" })
+      it.peer.deliver("a", "b")
+      it.peer.peerCloses(1000)
+      yield* settle
+      expect(it.seen()).toEqual(["a b", "close 1000"])
+      yield* log.logged("connection closed", { reason: "PeerClosed", messagesIn: 2 })
+    })
+  )
+
+  timeless("of a wrong frame comes before the peer's Close frame, too, if there is a message to spoil", () =>
+    Effect.gen(function* () {
+      for (const [texts, expected] of [
+        [["a"], ["a", "close 1000"]],
+        [
+          ["a", "b"],
+          ["a", "\xa1\x01b", "close 1000"]
+        ]
+      ] as const) {
+        const it = yield* broken({ fault: "corrupt", after: "1msg" })
+        it.peer.deliver(...texts)
+        it.peer.peerCloses(1000)
+        yield* settle
+        expect(it.seen()).toEqual(expected)
+      }
+    })
+  )
+
   timeless("never comes when the connection is stopped before", (log) =>
     Effect.gen(function* () {
       const it = yield* broken({ fault: "reset", after: "1s" }, { answersClose: false })

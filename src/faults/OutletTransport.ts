@@ -1,0 +1,78 @@
+/**
+ * A transport whose echoes may have an outlet of their own, which holds them back or sends them past the transport.
+ */
+import * as Effect from "effect/Effect"
+import type { RawTransport } from "../connection/Transport.js"
+import { Waiters } from "../connection/Waiters.js"
+import type { Outlet } from "./Outlet.js"
+import { PassThrough } from "./PassThrough.js"
+import type { Tools } from "./Tools.js"
+
+export class OutletTransport extends PassThrough<RawTransport> {
+  protected readonly tools: Tools
+  /** Where echoes go. */
+  protected outlet: Outlet | undefined = undefined
+  /** Nothing is waited for any more. */
+  protected isGone = false
+  readonly #writers = new Waiters(() => this.#mayWrite())
+  readonly #drained: Effect.Effect<void> = Effect.suspend(() =>
+    this.#mayWrite() ? this.inner.drained : Effect.zipRight(this.#writers.wait, this.#drained)
+  )
+  /** What went past the inner transport. */
+  #messages = 0
+  #bytes = 0
+
+  constructor(tools: Tools) {
+    super(tools.inner)
+    this.tools = tools
+  }
+
+  override get messagesOut(): number {
+    return this.inner.messagesOut + this.#messages + (this.outlet?.counted().messages ?? 0)
+  }
+
+  override get bytesOut(): number {
+    return this.inner.bytesOut + this.#bytes + (this.outlet?.counted().bytes ?? 0)
+  }
+
+  override bufferedBytes(): number {
+    return this.inner.bufferedBytes() + this.#heldBytes()
+  }
+
+  override get drained(): Effect.Effect<void> {
+    return this.#mayWrite() ? this.inner.drained : this.#drained
+  }
+
+  /** Less is held back than before. */
+  protected readonly onLess = (): void => this.#writers.wake()
+
+  /** Sends a control frame as soon as the outlet lets it through. */
+  protected control(send: () => void): void {
+    if (this.outlet === undefined) send()
+    else this.outlet.control(send)
+  }
+
+  /** Counts what went past the inner transport. */
+  protected sentPast({ bytes, messages }: { readonly bytes: number; readonly messages: number }): void {
+    this.#messages += messages
+    this.#bytes += bytes
+  }
+
+  /** Does without an outlet from now on: what it held back goes out. */
+  protected releaseOutlet(): void {
+    const { outlet } = this
+    this.outlet = undefined
+    outlet?.release()
+    if (outlet !== undefined) this.sentPast(outlet.counted())
+    this.onLess()
+  }
+
+  #heldBytes(): number {
+    return this.outlet?.heldBytes() ?? 0
+  }
+
+  #mayWrite(): boolean {
+    const held = this.#heldBytes()
+    return held === 0 || this.isGone || held + this.inner.bufferedBytes() <= this.tools.highWaterMark
+  }
+}
