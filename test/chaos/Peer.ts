@@ -7,14 +7,18 @@ import { StopReason } from "../../src/protocol/StopReason.js"
 import * as Arbitrary from "../support/arbitrary.js"
 import * as Frames from "../support/frames.js"
 import type { End } from "../support/Inbox.js"
+import type * as Http from "../support/http.js"
 import * as RawClient from "../support/RawClient.js"
-import type { Manner, PeerAction } from "./Action.js"
+import type { Manner, PeerAction, Signs } from "./Action.js"
 import * as Story from "./Story.js"
 
 /** How long to wait for anything, in milliseconds: longer than any run takes. */
 export const PATIENCE = 8000
 
 const FLOOD_SIZE = 64 * 1024
+
+/** How often a peer pings that does so by itself, in milliseconds: more often than the server may ask for. */
+const PING_EVERY = 20
 
 /** The frames of a message, with a ping after each as long as there are some. */
 const withPings = (frames: ReadonlyArray<Buffer>, pings: ReadonlyArray<string>): Buffer =>
@@ -36,32 +40,74 @@ export class Peer {
   readonly frames: Array<Frames.ServerFrame> = []
   /** What came after the last whole frame, in bytes. */
   unparsed = 0
-  /** How TCP ended, as this side saw it. */
+  /** How TCP ended, as this side saw it: an end may have been a reset if this side had no way to find out. */
   end: End | undefined
-  /** `address:port` of this side, once the handshake is done. */
+  canTellEnd = true
+  /** Whom the server takes this side for, once the handshake is done. */
   remote: string | undefined
+  /** The answer to a handshake that failed. */
+  refusal: Http.ResponseHead | undefined
   isPaused = false
   readonly manner: Manner
+  signs: Signs
+  /** The address that the proxy tells of it, if there is one. */
+  readonly #address: string | undefined
   readonly #fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>
   #client: RawClient.RawClient | undefined
   /** What it is to do once the handshake is done. */
   #pending: Array<PeerAction> = []
+  #hasEndedItsSide = false
   /** Both sides of TCP have ended. */
   #hasLeft = false
 
-  constructor(manner: Manner, fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>) {
+  constructor(
+    { manner, signs }: { readonly manner: Manner; readonly signs: Signs },
+    address: string | undefined,
+    fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>
+  ) {
     this.manner = manner
+    this.signs = signs
+    this.#address = address
     this.#fork = fork
+  }
+
+  /** How many messages have come back. */
+  get echoes(): number {
+    return this.frames.filter(isData).length
   }
 
   /** Connects, and then does what it has been told until then. Fails if there is no handshake. */
   connect(port: number) {
-    return Effect.map(RawClient.connect({ port, patience: PATIENCE }), (client) => {
-      this.#client = client
-      this.remote = `127.0.0.1:${Effect.runSync(client.localPort)}`
-      for (const action of this.#pending) this.#do(client, action)
-    })
+    const headers = this.#address === undefined ? {} : { "X-Forwarded-For": this.#address }
+    return Effect.suspend(() => {
+      this.story.askedAt = performance.now()
+      return RawClient.connect({ port, patience: PATIENCE, headers })
+    }).pipe(
+      Effect.tapBoth({
+        onFailure: (error) =>
+          Effect.sync(() => {
+            this.story.answeredAt = performance.now()
+            if (error._tag === "ConnectFailed") this.refusal = error.response
+          }),
+        onSuccess: (client) =>
+          Effect.sync(() => {
+            this.story.answeredAt = performance.now()
+            this.#client = client
+            this.remote = this.#address ?? `127.0.0.1:${Effect.runSync(client.localPort)}`
+            for (const action of this.#pending) this.#do(client, action)
+          })
+      }),
+      Effect.asVoid
+    )
   }
+
+  /** Pings as long as it has something to say, if it does so by itself. */
+  readonly pingOnAndOn: Effect.Effect<void> = Effect.suspend(() => {
+    const isOver = this.end !== undefined || this.story.isReset || this.story.lastWord !== undefined
+    if (this.signs !== "pings" || this.#client === undefined || isOver) return Effect.void
+    this.do({ _tag: "ping", peer: 0, text: "" })
+    return Effect.zipRight(Effect.sleep(PING_EVERY), this.pingOnAndOn)
+  })
 
   /** Reads until TCP ends, if there was a handshake. */
   readonly read = Effect.suspend(() => (this.#client === undefined ? Effect.void : this.#read(this.#client)))
@@ -89,9 +135,16 @@ export class Peer {
         if (this.#write(client, Frames.ping(action.text)) && story.lastWord === undefined)
           story.pings.push(action.text)
         return
+      case "dieAway":
+        this.signs = "none"
+        return
       case "pause":
         return this.#pause(client)
       case "resume":
+        if (this.isPaused) {
+          const pause = this.story.pauses.at(-1)
+          if (pause !== undefined) pause.to = performance.now()
+        }
         this.isPaused = false
         return Effect.runSync(client.resume)
       case "close": {
@@ -105,6 +158,7 @@ export class Peer {
           this.#ends(StopReason.ProtocolError({ code: action.code, reason: "" }))
         return
       case "halfClose":
+        this.#hasEndedItsSide = true
         if (this.#write(client, action.unfinished)) this.#ends(StopReason.PeerVanished())
         return Effect.runSync(client.end)
       case "reset":
@@ -120,15 +174,19 @@ export class Peer {
     const frames = Arbitrary.framesOf(message)
     if (!this.#write(client, withPings(frames, pings)) || this.story.lastWord !== undefined) return
     this.story.sent.push(message)
+    this.story.sentAt.push(performance.now())
     this.story.pings.push(...pings.slice(0, frames.length))
   }
 
   /** Whether it could be written, as far as this side can tell. */
   #write(client: RawClient.RawClient, bytes: Buffer): boolean {
-    return this.#fork(Effect.ignore(client.write(bytes))).unsafePoll() === null
+    const isWritten = this.#fork(Effect.ignore(client.write(bytes))).unsafePoll() === null
+    if (isWritten) this.story.spokeAt.push(performance.now())
+    return isWritten
   }
 
   #pause(client: RawClient.RawClient): void {
+    if (!this.isPaused) this.story.pauses.push({ from: performance.now(), to: Number.POSITIVE_INFINITY })
     this.isPaused = true
     Effect.runSync(client.pause)
   }
@@ -142,21 +200,43 @@ export class Peer {
     this.story.endingAt = Math.min(this.story.endingAt, performance.now())
   }
 
+  #see(client: RawClient.RawClient, frame: Frames.ServerFrame): void {
+    this.frames.push(frame)
+    if (isData(frame)) this.story.echoedAt = performance.now()
+    const isAnswered = this.signs === "pongs" && this.story.lastWord === undefined
+    if (frame.opcode === Frames.PING && isAnswered) this.#write(client, Frames.pong(frame.payload))
+  }
+
   #read(client: RawClient.RawClient) {
     return Effect.gen(this, function* () {
-      while (this.frames.at(-1)?.opcode !== Frames.CLOSE) this.frames.push(yield* client.nextFrame)
+      while (this.frames.at(-1)?.opcode !== Frames.CLOSE) this.#see(client, yield* client.nextFrame)
       if (this.manner === "polite") yield* client.answerClose(this.frames)
     }).pipe(
       Effect.catchTag("ConnectionEnded", () => Effect.void),
       Effect.zipRight(client.allUntilEnd),
-      Effect.tap(({ end, frames, rest }) => {
+      Effect.tap(({ frames, rest }) => {
         this.frames.push(...frames)
         this.unparsed = rest.length
+      }),
+      Effect.flatMap(({ end }) => this.#howItEnded(client, end)),
+      Effect.tap((end) => {
         this.end = end
         if (this.manner === "silent") return Effect.void
         this.#hasLeft = true
         return client.end
       })
     )
+  }
+
+  /** After a reset Node may report an end, if there was something left to read; but then nothing can be written. */
+  #howItEnded(client: RawClient.RawClient, seen: End): Effect.Effect<End> {
+    const isClosed = this.frames.some(({ opcode }) => opcode === Frames.CLOSE)
+    if (seen === "reset" || isClosed) return Effect.succeed(seen)
+    this.canTellEnd = !this.#hasEndedItsSide
+    if (this.#hasEndedItsSide) return Effect.succeed(seen)
+    return Effect.match(client.write(Buffer.alloc(0)), {
+      onFailure: (): End => "reset",
+      onSuccess: () => seen
+    })
   }
 }

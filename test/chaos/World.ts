@@ -10,86 +10,71 @@ import { expect } from "vitest"
 import { type ConnectionClosed, type ConnectionEvent, echo, type Handler } from "../../src/index.js"
 import { GOING_AWAY, isSendable } from "../../src/protocol/CloseCode.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import { eventually, turn } from "../support/eventually.js"
 import { serverWith, type TestServer } from "../support/server.js"
-import { type Action, type Close, MAX_PEERS, type Script } from "./Action.js"
-import { isData, PATIENCE, Peer } from "./Peer.js"
-import { isEnding } from "./Story.js"
+import type { Close, Open } from "./Action.js"
+import * as Limits from "./Limits.js"
+import { PATIENCE, Peer } from "./Peer.js"
+import * as Places from "./Places.js"
+import * as Pulse from "./Pulse.js"
+import type { Script } from "./Script.js"
+import { noteOut } from "./Story.js"
+import type { Circumstances } from "./Timeouts.js"
 
 /** How long a handler, and then a peer, may take, in milliseconds: some of them never answer, and all are waited for. */
 export const CLOSE_TIMEOUT = 150
 
 /** An event, and when it was seen, by the clock of `performance`. */
-interface Seen {
+export interface Seen {
   readonly event: ConnectionEvent
   readonly at: number
 }
 
 /** A peer, and the fibers that work for it. */
-interface Member {
+export interface Member {
   readonly peer: Peer
+  readonly network: number
   readonly connecting: Fiber.RuntimeFiber<void, unknown>
   readonly reading: Fiber.RuntimeFiber<void, unknown>
 }
-
-const inTime = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>) =>
-  Effect.timeoutFail(effect, {
-    duration: PATIENCE,
-    onTimeout: () => new Error(`${what} took more than ${PATIENCE} ms`)
-  })
 
 export class World {
   readonly members: Array<Member> = []
   readonly events: Array<Seen> = []
   /** What nobody caught. */
   readonly faults: Array<unknown> = []
+  /** For how many milliseconds of a time nothing ran. */
+  heldUp: Pulse.Pulse["heldUp"] = () => 0
   /** When a shutdown began. */
   shutdownAt = Number.POSITIVE_INFINITY
   readonly server: TestServer
+  readonly script: Script
+  /** How many handshakes had been refused before. */
+  readonly refusedBefore: ReadonlyMap<number, number>
   readonly #drainTimeout: number
   readonly #runtime: Runtime.Runtime<Scope.Scope>
   /** The first stop of a connection, by the address of its peer, and when it was. */
   readonly #stops = new Map<string, { readonly reason: StopReason; readonly at: number }>()
-  #shutdown: Fiber.RuntimeFiber<void> | undefined
+  /** The shutdown, once it has begun. */
+  shutdown: Fiber.RuntimeFiber<void> | undefined
 
-  constructor(server: TestServer, runtime: Runtime.Runtime<Scope.Scope>, drainTimeout: number) {
+  constructor(
+    server: TestServer,
+    runtime: Runtime.Runtime<Scope.Scope>,
+    script: Script,
+    drainTimeout: number,
+    refusedBefore: ReadonlyMap<number, number>
+  ) {
     this.server = server
+    this.script = script
+    this.refusedBefore = refusedBefore
     this.#drainTimeout = drainTimeout
     this.#runtime = runtime
   }
 
-  perform(action: Action): Effect.Effect<void, unknown, Scope.Scope> {
-    switch (action._tag) {
-      case "open":
-        return this.members.length < MAX_PEERS ? this.#open(action) : Effect.void
-      case "time":
-        return action.millis === 0 ? turn : Effect.sleep(action.millis)
-      case "shutdown":
-        return this.#beginShutdown
-      case "stop":
-        return Effect.sync(() => this.#stopOne(this.#peer(action.peer)?.remote, action.close))
-      case "stopAll":
-        return Effect.sync(() => this.#stopAll(action.close))
-      default:
-        return Effect.sync(() => this.#peer(action.peer)?.do(action))
-    }
-  }
-
-  /** Waits until what was done has had its effect, and then shuts down. */
-  get conclude(): Effect.Effect<void, unknown, Scope.Scope> {
-    return Effect.gen(this, function* () {
-      yield* Effect.forEach(this.members, ({ connecting }) => Fiber.await(connecting), { discard: true })
-      this.#tellStops()
-      if (this.#shutdown === undefined) yield* this.#settle
-      yield* this.#beginShutdown
-      if (this.#shutdown !== undefined) yield* inTime("the shutdown", Fiber.join(this.#shutdown))
-      for (const { peer } of this.members) peer.do({ _tag: "resume", peer: 0 })
-      yield* Effect.forEach(this.members, ({ reading }) => Fiber.join(reading), { discard: true })
-      yield* eventually(
-        "as many connections closed as had opened",
-        Effect.sync(() => this.ofKind("closed").length === this.ofKind("opened").length)
-      )
-    })
+  /** What is the same for all connections. */
+  get circumstances(): Circumstances {
+    const { handlerTime, limits } = this.script
+    return { handlerTime, limits, shutdownAt: this.shutdownAt, heldUp: this.heldUp }
   }
 
   ofKind(kind: ConnectionEvent["_tag"]): ReadonlyArray<Seen> {
@@ -106,16 +91,38 @@ export class World {
     return this.shutdownAt + this.#drainTimeout
   }
 
-  #peer(number: number): Peer | undefined {
-    return this.members[number % this.members.length]?.peer
+  /** One of those that have not been refused, nor seen the end of TCP. */
+  peer(number: number): Peer | undefined {
+    const peers = this.members.filter(
+      ({ peer: { end, refusal } }) => end === undefined && refusal === undefined
+    )
+    return peers[number % peers.length]?.peer
   }
 
-  #open({ isAwaited, manner }: Extract<Action, { readonly _tag: "open" }>) {
+  /** Looks at the connections, and tells which peers have one that isn't ending. */
+  readonly look: Effect.Effect<ReadonlyArray<Peer>> = Effect.suspend(() => {
+    const at = performance.now()
+    return Effect.map(this.server.connections.list, (list) => {
+      const open = new Map(list.filter(({ state }) => state === "open").map((one) => [one.remote, one]))
+      return this.members.flatMap(({ peer }) => {
+        const found = open.get(peer.remote ?? "")
+        if (found === undefined) return []
+        noteOut(peer.story, at, found)
+        return [peer]
+      })
+    })
+  })
+
+  open({ isAwaited, network, ...about }: Open) {
     return Effect.gen(this, function* () {
-      const peer = new Peer(manner, Runtime.runFork(this.#runtime))
+      const { isProxied } = this.script.limits
+      // Each has an address of its own, by which its connection is found.
+      const address = isProxied ? `2001:db8:0:${network}::${this.members.length + 1}` : undefined
+      const peer = new Peer(about, address, Runtime.runFork(this.#runtime))
       const connecting = yield* Effect.forkScoped(peer.connect(this.server.port))
       const reading = yield* Effect.forkScoped(Effect.zipRight(Fiber.await(connecting), peer.read))
-      this.members.push({ peer, connecting, reading })
+      yield* Effect.forkScoped(Effect.zipRight(Fiber.await(connecting), peer.pingOnAndOn))
+      this.members.push({ peer, network: isProxied ? network : 0, connecting, reading })
       if (isAwaited) yield* Fiber.await(connecting)
     })
   }
@@ -125,7 +132,7 @@ export class World {
     return Runtime.runSync(this.#runtime)(effect)
   }
 
-  #stopOne(remote: string | undefined, close: Close): void {
+  stopOne(remote: string | undefined, close: Close): void {
     const { connections } = this.server
     const { found, outcome } = this.#atomically(
       Effect.gen(function* () {
@@ -139,7 +146,7 @@ export class World {
     if (found?.state === "open" && outcome === "stopped") this.#noteStop(found.remote, close)
   }
 
-  #stopAll(close: Close): void {
+  stopAll(close: Close): void {
     const { connections } = this.server
     const { open, stopped } = this.#atomically(
       Effect.gen(function* () {
@@ -156,49 +163,20 @@ export class World {
     this.#stops.set(remote, { reason: StopReason.StopSignal({ code, reason }), at: performance.now() })
   }
 
-  get #beginShutdown(): Effect.Effect<void> {
+  get beginShutdown(): Effect.Effect<void> {
     return Effect.gen(this, function* () {
-      if (this.#shutdown !== undefined) return
+      if (this.shutdown !== undefined) return
       this.shutdownAt = performance.now()
-      this.#shutdown = yield* Effect.forkDaemon(this.server.shutdown)
+      this.shutdown = yield* Effect.forkDaemon(this.server.shutdown)
     })
   }
 
   /** Each peer learns of the stop of its connection: some didn't have a name yet when it came. */
-  #tellStops(): void {
+  tellStops(): void {
     for (const { peer } of this.members) {
       const stop = this.#stops.get(peer.remote ?? "")
       if (stop !== undefined) peer.story.stop = stop
     }
-  }
-
-  /** Waits until what is to end has ended, and what is to be answered is answered. */
-  get #settle(): Effect.Effect<void, unknown> {
-    /** A Close frame of a peer that doesn't read may wait behind messages that can't be answered. */
-    const isStuck = ({ isPaused, story: { isReset, stop } }: Peer) =>
-      isPaused && !isReset && stop === undefined
-    const isForever = (peer: Peer) => peer.manner === "silent" && isStuck(peer)
-    const waitFor = ({ frames, isPaused, remote = "", story }: Peer) => {
-      if (isEnding(story)) {
-        const isClosed = Effect.sync(() => this.seenOf(remote).some(({ event }) => event._tag === "closed"))
-        return eventually(`the connection of ${remote} closed`, isClosed)
-      }
-      // Its echoes stay where they are.
-      if (isPaused) return Effect.void
-      const isAnswered = Effect.sync(() => frames.filter(isData).length >= story.sent.length)
-      return eventually(`all that ${remote} sent was echoed`, isAnswered)
-    }
-    return Effect.gen(this, function* () {
-      const all = this.members.map(({ peer }) => peer)
-      const peers = all.filter((peer) => !isForever(peer))
-      for (const peer of peers)
-        if (isEnding(peer.story) && isStuck(peer)) peer.do({ _tag: "resume", peer: 0 })
-      yield* Effect.forEach(peers, waitFor, { concurrency: "unbounded", discard: true })
-      const open = peers.filter(({ story }) => !isEnding(story)).length
-      const most = open + all.length - peers.length
-      const isSo = Effect.map(this.server.connections.count, (count) => count >= open && count <= most)
-      yield* eventually(`from ${open} to ${most} are open`, isSo)
-    })
   }
 }
 
@@ -210,15 +188,19 @@ const slowEcho =
     )
 
 /** Starts a server without peers, and follows what happens. */
-export const begin = ({ handlerTime, isHurried }: Script) =>
+export const begin = (script: Script) =>
   Effect.gen(function* () {
+    const { handlerTime, isHurried, limits } = script
     const runtime = yield* Effect.runtime<Scope.Scope>()
     const drainTimeout = isHurried ? CLOSE_TIMEOUT / 3 : 2 * PATIENCE
+    const refusedBefore = yield* Places.counted
     const server = yield* serverWith(handlerTime === 0 ? echo : slowEcho(handlerTime), {
+      ...Limits.optionsOf(limits),
       closeTimeout: CLOSE_TIMEOUT,
       drainTimeout
     })
-    const world = new World(server, runtime, drainTimeout)
+    const world = new World(server, runtime, script, drainTimeout, refusedBefore)
+    world.heldUp = (yield* Pulse.begin(Effect.asVoid(world.look))).heldUp
     yield* server.connections.events.pipe(
       Stream.runForEach((event) => Effect.sync(() => world.events.push({ event, at: performance.now() }))),
       Effect.forkScoped

@@ -1,5 +1,5 @@
 /**
- * Whatever happens to a server on real sockets, in whatever order, it ends well.
+ * Whatever happens to a server on real sockets, in whatever order and with whatever limits, it ends well.
  *
  * `CHAOS_RUNS` says how many runs there are. A failure tells the smallest script that it was found for, and the
  * `CHAOS_SEED` and `CHAOS_PATH` that go through it again:
@@ -14,8 +14,11 @@ import * as Exit from "effect/Exit"
 import * as FC from "effect/FastCheck"
 import { describe, it } from "vitest"
 import { leavingNothing } from "../support/live.js"
-import { describe as describeAction, type Script, script } from "./Action.js"
+import { describe as describeAction } from "./Action.js"
 import { check } from "./invariants.js"
+import * as Limits from "./Limits.js"
+import { conclude, perform } from "./Play.js"
+import { type Script, script } from "./Script.js"
 import { begin } from "./World.js"
 
 /** How long a run that has failed is made smaller, in milliseconds. */
@@ -32,7 +35,7 @@ const numberOf = (name: string): number | undefined => {
   return text === undefined || text === "" ? undefined : Number(text)
 }
 
-const runs = numberOf("CHAOS_RUNS") ?? 60
+const runs = numberOf("CHAOS_RUNS") ?? 25
 const seed = numberOf("CHAOS_SEED")
 const path = process.env["CHAOS_PATH"]
 
@@ -41,8 +44,8 @@ const run = (script: Script): Effect.Effect<void, unknown> => {
   let failure: Cause.Cause<unknown> = Cause.fail(new Error(`a run took more than ${LONGEST} ms`))
   return Effect.gen(function* () {
     const world = yield* begin(script)
-    for (const action of script.actions) yield* world.perform(action)
-    yield* world.conclude
+    for (const action of script.actions) yield* perform(world, action)
+    yield* conclude(world)
     yield* check(world)
   }).pipe(
     Effect.tapErrorCause((cause) => Effect.sync(() => (failure = cause))),
@@ -64,6 +67,7 @@ const report = ({
   [
     `run ${numRuns} failed: CHAOS_SEED=${seed} CHAOS_PATH=${counterexamplePath ?? ""} npx vitest run test/chaos`,
     `a handler that takes ${counterexample?.[0].handlerTime} ms; ${counterexample?.[0].isHurried === true ? "a hurried shutdown" : "a shutdown in its own time"}`,
+    ...(counterexample === null ? [] : [Limits.describe(counterexample[0].limits)]),
     ...(counterexample?.[0].actions ?? []).map((action) => `  ${describeAction(action)}`),
     errorInstance instanceof Error ? errorInstance.message : String(errorInstance)
   ].join("\n")

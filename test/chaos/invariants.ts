@@ -1,19 +1,35 @@
 /**
  * What holds after every run, whatever happened in it.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { expect } from "vitest"
 import type { ConnectionEvent } from "../../src/index.js"
-import { codeOf, farewell, isInterruption } from "../../src/protocol/StopReason.js"
+import {
+  codeOf,
+  farewell,
+  type Farewell,
+  isInterruption,
+  type StopReason
+} from "../../src/protocol/StopReason.js"
 import * as Frames from "../support/frames.js"
 import type * as Log from "../support/Log.js"
+import { numberOf } from "./Limits.js"
 import { isData, type Peer } from "./Peer.js"
+import * as Places from "./Places.js"
 import { allowedReasons, describeReason, isPeers } from "./Story.js"
-import { CLOSE_TIMEOUT, type World } from "./World.js"
+import { LATE, timeoutOf } from "./Timeouts.js"
+import { CLOSE_TIMEOUT, type Seen, type World } from "./World.js"
 
 type Closed = Extract<ConnectionEvent, { readonly _tag: "closed" }>
+
+/** How long what happens at once may take, in milliseconds. */
+const AT_ONCE = 50
+
+/** What the peer is to see of an ending. */
+const sayingOf = (reason: StopReason): Farewell => timeoutOf(reason)?.says ?? farewell(reason)
 
 /** Compares messages without printing them: they are long. */
 const sameMessage = (
@@ -36,7 +52,7 @@ const echoesAreAPrefix = (who: string, { frames, story, unparsed }: Peer): void 
   expect(pongs, `${who}: pongs`).toEqual(story.pings.slice(0, pongs.length))
   for (const frame of frames) expect(frame.fin && !frame.rsv1, `${who}: ${Frames.describe(frame)}`).toBe(true)
 
-  const known = new Set([Frames.TEXT, Frames.BINARY, Frames.PONG, Frames.CLOSE])
+  const known = new Set([Frames.TEXT, Frames.BINARY, Frames.PING, Frames.PONG, Frames.CLOSE])
   expect(frames.filter(({ opcode }) => !known.has(opcode)).map(Frames.describe), who).toEqual([])
   const close = frames.findIndex(({ opcode }) => opcode === Frames.CLOSE)
   if (close < 0) return
@@ -58,17 +74,22 @@ const countersAreConsistent = (who: string, { frames, story }: Peer, { connectio
 /** What is lost is only what had to be. */
 const nothingIsLost = (
   who: string,
-  { end, frames, story }: Peer,
+  { canTellEnd, end, frames, story }: Peer,
   { connection, reason }: Closed,
   isTimely: boolean
 ): void => {
   const last = frames.at(-1)
   const close = last && Frames.closeOf(last)
   const seen = frames.filter(isData).length
-  const said = farewell(reason)
+  const said = sayingOf(reason)
   if (close !== undefined) {
     expect({ _tag: "Close", ...close }, `${who}: the Close frame`).toEqual(said)
     expect(seen, `${who}: messages seen before the Close frame`).toBe(connection.messagesOut)
+  }
+  if (said._tag === "Reset") {
+    expect(close, `${who}: a Close frame`).toBe(undefined)
+    if (canTellEnd) expect(end, `${who}: the end of TCP`).toBe("reset")
+    return
   }
   // Who resets TCP, or doesn't read until the server gives up, loses what was on its way.
   if (story.isReset || !isTimely) return
@@ -100,8 +121,33 @@ const logAgrees = (
   const closed = lines.at(-1)
   expect(closed, who).toMatchObject({ level: "info", remote, reason: reason._tag, ...counted })
   // Where TCP had ended before there was no Close frame.
-  const codes = sawClose ? [codeOf(reason)] : [codeOf(reason), null]
+  const says = timeoutOf(reason)?.says
+  const code = says?._tag === "Close" ? says.code : codeOf(reason)
+  const codes = sawClose ? [code] : [code, null]
   expect(codes, `${who}: the code in the log`).toContain(closed?.["code"])
+}
+
+/** The server pings a peer that it is to ping: one that has been quiet for long enough, and before it takes it for dead. */
+const pingsAreDue = (
+  who: string,
+  world: World,
+  { frames, story }: Peer,
+  closed: Seen,
+  reason: StopReason
+): void => {
+  const interval = numberOf(world.script.limits.heartbeatInterval)
+  const pings = frames.filter(({ opcode }) => opcode === Frames.PING).length
+  expect(pings, `${who}: pings`).toBeLessThanOrEqual(Math.floor((closed.at - story.askedAt) / (interval - 1)))
+  if (reason._tag === "HeartbeatTimeout" && story.pauses.length === 0)
+    expect(pings, `${who}: pings`).toBeGreaterThan(0)
+}
+
+/** From the first moment on it takes no longer than the handler and the peer are given, one after the other. */
+const endsInTime = (who: string, world: World, stopping: Seen, closed: Seen, reason: StopReason): void => {
+  // Nobody is waited for before a reset.
+  const given = sayingOf(reason)._tag === "Reset" ? AT_ONCE : 3 * CLOSE_TIMEOUT + LATE
+  const heldUp = world.heldUp(stopping.at, closed.at)
+  expect(closed.at - stopping.at - heldUp, `${who}: how long it took to end`).toBeLessThan(given)
 }
 
 const checkPeer = (world: World, peer: Peer, remote: string): void => {
@@ -118,39 +164,76 @@ const checkPeer = (world: World, peer: Peer, remote: string): void => {
   if (closed?.event._tag !== "closed" || stopping?.event._tag !== "stopping") return
   const { reason } = closed.event
   expect(stopping.event.reason, `${remote}: the reason stays`).toBe(reason)
-  story.isShutDown = stopping.at >= world.shutdownAt
   const who = `${remote} (${describeReason(reason)})`
-  expect(allowedReasons(story).map(describeReason), who).toContain(describeReason(reason))
+  const ending = { at: stopping.at, connection: stopping.event.connection }
+  const allowed = allowedReasons(story, ending, world.circumstances)
+  expect(allowed.map(describeReason), who).toContain(describeReason(reason))
 
   echoesAreAPrefix(who, peer)
   countersAreConsistent(who, peer, closed.event)
+  pingsAreDue(who, world, peer, closed, reason)
+  endsInTime(who, world, stopping, closed, reason)
   // By when it can't have been the server who gave up: no deadline had passed.
-  const since = Math.min(story.endingAt, story.stop?.at ?? Infinity, world.shutdownAt)
+  const isByLimit = timeoutOf(reason) !== undefined
+  const since = Math.min(
+    story.endingAt,
+    story.stop?.at ?? Infinity,
+    world.shutdownAt,
+    // It began a little before it was seen.
+    isByLimit ? stopping.at - 10 : Infinity
+  )
   const isTimely = closed.at - since < CLOSE_TIMEOUT && closed.at < world.drainDeadline
   nothingIsLost(who, peer, closed.event, isTimely)
   const sawClose = peer.frames.some(({ opcode }) => opcode === Frames.CLOSE)
   logAgrees(who, world.server.logs, closed.event, sawClose)
 }
 
+/** When those connections were there whose peers know that they are connected. */
+const staysOf = (world: World): ReadonlyArray<Places.Stay> =>
+  world.members.flatMap(({ network, peer: { remote } }) => {
+    const [opened, , closed] = world.seenOf(remote ?? "")
+    return opened === undefined ? [] : [{ network, from: opened.at, to: closed?.at ?? Infinity }]
+  })
+
+/** In order, who came and who was gone; nobody knows of the network of those whose handshakes were cut off. */
+const crowdOf = (world: World): Parameters<typeof Places.checkCrowd>[0] => {
+  const networks = new Map(world.members.map(({ network, peer }) => [peer.remote, network]))
+  return world.events.flatMap(({ event }) => {
+    const { remote } = event.connection
+    if (event._tag === "stopping") return []
+    return [{ tag: event._tag, remote, network: networks.get(remote) ?? Number.NaN }]
+  })
+}
+
 /** Checks a world that has come to its end. */
 export const check = (world: World): Effect.Effect<void> =>
   Effect.gen(function* () {
     const remotes = new Set<string>()
-    let refused = 0
-    for (const { connecting, peer } of world.members) {
+    const stays = staysOf(world)
+    const answers: Array<number> = []
+    let unseen = 0
+    for (const { connecting, network, peer } of world.members) {
       const exit = yield* Fiber.await(connecting)
-      if (peer.remote !== undefined) {
-        remotes.add(peer.remote)
-        checkPeer(world, peer, peer.remote)
-      } else {
-        refused++
-        expect(world.shutdownAt, `a handshake: ${String(Exit.causeOption(exit))}`).toBeLessThan(Infinity)
-      }
+      const { refusal, remote, story } = peer
+      const failure = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "accepted"
+      const who = remote ?? `a handshake from network ${network}: ${failure}`
+      if (remote !== undefined) {
+        remotes.add(remote)
+        checkPeer(world, peer, remote)
+      } else if (refusal === undefined) {
+        unseen++
+        expect(world.shutdownAt, who).toBeLessThan(Infinity)
+      } else answers.push(refusal.status)
+      const { answeredAt, askedAt } = story
+      if (answeredAt < world.shutdownAt)
+        Places.checkHandshake({ who, network, askedAt, answeredAt, refusal }, stays, world.script.limits)
     }
     const strangers = world.ofKind("opened").filter(({ event }) => !remotes.has(event.connection.remote))
-    expect(strangers.length, "connections that no peer knows of").toBeLessThanOrEqual(refused)
+    expect(strangers.length, "connections that no peer knows of").toBeLessThanOrEqual(unseen)
     expect(yield* world.server.connections.count).toBe(0)
     const { logs } = world.server
+    Places.checkCrowd(crowdOf(world), world.script.limits)
+    Places.checkCounters(answers, unseen, logs, world.refusedBefore, yield* Places.counted)
     expect(
       logs.filter(({ level }) => level !== "info" && level !== "debug"),
       "what went wrong"
