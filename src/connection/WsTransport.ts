@@ -133,7 +133,8 @@ export class WsTransport implements RawTransport {
   seal(): void {
     if (this.#isSealed) return
     this.#isSealed = true
-    this.#pause()
+    // After the last word it is read on, and nothing taken: the end of the peer's side would go unnoticed otherwise.
+    if (!this.#isSaid) this.#pause()
     this.#ws.afterReceived(() => this.inbox.finish())
     // As much more as it takes to answer what was read.
     this.#outbox.allow(this.bufferedBytes() + this.inbox.cost)
