@@ -123,7 +123,8 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     if (this.isStalled() || this.#isEnding) this.inner.inbox.clear()
     // What it has read while it was mute stays without an answer.
     const isMute = this.outlet === nowhere
-    this.#cease()
+    // What has been read is left out, or comes twice, as before: it holds up nothing.
+    if (this.#plan?.fault !== "drop" && this.#plan?.fault !== "duplicate") this.#cease()
     if (isMute) this.outlet = nowhere
     this.inner.seal()
   }
