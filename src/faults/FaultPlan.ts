@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
+import * as Inspectable from "effect/Inspectable"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { Value } from "../config/Value.js"
@@ -126,8 +127,12 @@ export class InvalidFault extends Data.TaggedError("InvalidFault")<{
 const invalid = (parameter: string, problem: string): Either.Either<never, InvalidFault> =>
   Either.left(new InvalidFault({ parameter, message: `${parameter} ${problem}` }))
 
+/** Shows a value as JSON, or else, since a program may give anything, as it can be shown. */
+const show = (given: unknown): string =>
+  typeof given === "string" ? JSON.stringify(given) : Inspectable.toStringUnknown(given, 0)
+
 const unreadable = (parameter: string, given: unknown, accepts: string) =>
-  invalid(parameter, `${JSON.stringify(given)} can't be read: accepted is ${accepts}`)
+  invalid(parameter, `${show(given)} can't be read: accepted is ${accepts}`)
 
 /** Reads a plan from the parameters of a query or the fields of a JSON object. Others than those of the fault don't matter. */
 export const parse = (given: Readonly<Record<string, unknown>>): Either.Either<FaultPlan, InvalidFault> => {

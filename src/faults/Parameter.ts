@@ -34,11 +34,13 @@ export const moment: Value.Value<Moment> = {
 export const writeMoment = (after: Moment): string =>
   after._tag === "Time" ? `${after.millis}ms` : `${after.count}msg`
 
+/** A time that is counted exactly: longer ones, thousands of centuries, would not be read as they were written. */
 export const millis: Value.Value<number> = {
   ...Value.duration,
   read: (text) => {
     const duration = Value.duration.read(text)
-    return duration === undefined ? undefined : Duration.toMillis(duration)
+    const time = duration === undefined ? Number.NaN : Duration.toMillis(duration)
+    return time <= Number.MAX_SAFE_INTEGER ? time : undefined
   }
 }
 
