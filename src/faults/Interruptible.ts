@@ -14,6 +14,7 @@ export type SharedTools = Omit<Tools, "inner">
 export class Interruptible extends PassThrough<Transport> implements TransportListener {
   readonly #raw: RawTransport
   readonly #tools: SharedTools
+  #isSealed = false
   #faulty: FaultyTransport | undefined = undefined
   /** Who is told what happens. */
   #listener: TransportListener | undefined = undefined
@@ -32,8 +33,14 @@ export class Interruptible extends PassThrough<Transport> implements TransportLi
     this.#faulty?.takeOver(listener)
   }
 
-  /** Lets this go wrong from now on. A later fault replaces an earlier one. */
+  override seal(): void {
+    this.#isSealed = true
+    super.seal()
+  }
+
+  /** Lets this go wrong from now on, unless it is ending. A later fault replaces an earlier one. */
   apply(plan: ConnectionPlan): void {
+    if (this.#isSealed) return
     let faulty = this.#faulty
     if (faulty === undefined) {
       faulty = new FaultyTransport({ ...this.#tools, inner: this.#raw })
