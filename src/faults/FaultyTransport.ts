@@ -82,7 +82,7 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   }
 
   override isHeard(): boolean {
-    return !this.#silence.isSilent && this.inner.isHeard()
+    return !this.#silence.isSilent && this.outlet?.isMidFrame() !== true && this.inner.isHeard()
   }
 
   override isStalled(): boolean {
@@ -137,11 +137,11 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   }
 
   override ping(payload: string): void {
-    if (!this.#silence.isSilent) this.control(() => this.inner.ping(payload))
+    if (!this.#silence.isSilent) this.control("ping", () => this.inner.ping(payload))
   }
 
   override pong(payload: Buffer): void {
-    if (!this.#silence.isSilent) this.control(() => this.inner.pong(payload))
+    if (!this.#silence.isSilent) this.control("pong", () => this.inner.pong(payload))
   }
 
   #light(plan: ConnectionPlan): void {

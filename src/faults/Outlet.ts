@@ -6,16 +6,24 @@ import type { RawTransport } from "../connection/Transport.js"
 import type { Message } from "../protocol/Message.js"
 import { later, type Tools } from "./Tools.js"
 
+/** Messages, and bytes of their payloads. */
+export interface Count {
+  readonly messages: number
+  readonly bytes: number
+}
+
 /** Where echoes go. */
 export interface Outlet {
   /** Takes messages that are to be sent. */
   readonly write: (messages: Chunk.Chunk<Message>) => void
-  /** Sends a control frame as soon as there may be one. */
-  readonly control: (send: () => void) => void
-  /** Bytes of payload that are held back. */
-  readonly heldBytes: () => number
-  /** Messages, and bytes of payload, that went past the transport's own count. */
-  readonly counted: () => { readonly messages: number; readonly bytes: number }
+  /** Sends a control frame as soon as there may be one. Of those of a kind that wait for that, the last. */
+  readonly control: (kind: "ping" | "pong", send: () => void) => void
+  /** Whether there may be none now. */
+  readonly isMidFrame: () => boolean
+  /** What is held back. */
+  readonly held: () => Count
+  /** What went past the transport's own count. */
+  readonly counted: () => Count
   /** The fault is over: what is held back goes out now. */
   readonly release: () => void
 }
@@ -23,8 +31,9 @@ export interface Outlet {
 const NOTHING = { messages: 0, bytes: 0 }
 
 const passing = {
-  control: (send: () => void): void => send(),
-  heldBytes: () => 0,
+  control: (_: "ping" | "pong", send: () => void): void => send(),
+  isMidFrame: () => false,
+  held: () => NOTHING,
   counted: () => NOTHING,
   release: (): void => {}
 }
@@ -82,7 +91,7 @@ export const late = (tools: Tools, onLess: () => void, delay: () => number): Out
       }
       if (cancel === undefined) wait()
     },
-    heldBytes: () => bytes,
+    held: () => ({ messages: held.length, bytes }),
     release: () => {
       cancel?.()
       cancel = undefined

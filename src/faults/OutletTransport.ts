@@ -4,9 +4,12 @@
 import * as Effect from "effect/Effect"
 import type { RawTransport } from "../connection/Transport.js"
 import { Waiters } from "../connection/Waiters.js"
-import type { Outlet } from "./Outlet.js"
+import type { Count, Outlet } from "./Outlet.js"
 import { PassThrough } from "./PassThrough.js"
 import type { Tools } from "./Tools.js"
+
+/** How many messages may be held back, however small: each costs some 200 bytes, and a delay has many under way. */
+const MOST_HELD = 10_000
 
 export class OutletTransport extends PassThrough<RawTransport> {
   protected readonly tools: Tools
@@ -36,7 +39,7 @@ export class OutletTransport extends PassThrough<RawTransport> {
   }
 
   override bufferedBytes(): number {
-    return this.inner.bufferedBytes() + this.#heldBytes()
+    return this.inner.bufferedBytes() + (this.outlet?.held().bytes ?? 0)
   }
 
   override get drained(): Effect.Effect<void> {
@@ -47,13 +50,13 @@ export class OutletTransport extends PassThrough<RawTransport> {
   protected readonly onLess = (): void => this.#writers.wake()
 
   /** Sends a control frame as soon as the outlet lets it through. */
-  protected control(send: () => void): void {
+  protected control(kind: "ping" | "pong", send: () => void): void {
     if (this.outlet === undefined) send()
-    else this.outlet.control(send)
+    else this.outlet.control(kind, send)
   }
 
   /** Counts what went past the inner transport. */
-  protected sentPast({ bytes, messages }: { readonly bytes: number; readonly messages: number }): void {
+  protected sentPast({ bytes, messages }: Count): void {
     this.#messages += messages
     this.#bytes += bytes
   }
@@ -67,12 +70,9 @@ export class OutletTransport extends PassThrough<RawTransport> {
     this.onLess()
   }
 
-  #heldBytes(): number {
-    return this.outlet?.heldBytes() ?? 0
-  }
-
   #mayWrite(): boolean {
-    const held = this.#heldBytes()
-    return held === 0 || this.isGone || held + this.inner.bufferedBytes() <= this.tools.highWaterMark
+    const { bytes = 0, messages = 0 } = this.outlet?.held() ?? {}
+    if (messages === 0 || this.isGone) return true
+    return messages <= MOST_HELD && bytes + this.inner.bufferedBytes() <= this.tools.highWaterMark
   }
 }

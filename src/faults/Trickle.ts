@@ -21,7 +21,7 @@ interface Waiting {
 export const trickle = (tools: Tools, onLess: () => void, rate: number): Outlet => {
   const { elapsed, inner } = tools
   const waiting: Array<Waiting> = []
-  let controls: Array<() => void> = []
+  const controls = new Map<"ping" | "pong", () => void>()
   let held = 0
   let messages = 0
   let bytes = 0
@@ -30,9 +30,11 @@ export const trickle = (tools: Tools, onLess: () => void, rate: number): Outlet 
   let since = 0
   let sent = 0
 
+  const isMidFrame = (): boolean => waiting[0]?.isBegun === true
+
   const sendControls = (): void => {
-    const ready = controls
-    controls = []
+    const ready = [...controls.values()]
+    controls.clear()
     for (const send of ready) send()
   }
 
@@ -95,11 +97,14 @@ export const trickle = (tools: Tools, onLess: () => void, rate: number): Outlet 
       }
       if (cancel === undefined) whenFlushed(tools, restart)
     },
-    control: (sendNow) => {
-      if (waiting[0]?.isBegun === true) controls.push(sendNow)
-      else sendNow()
+    control: (kind, sendNow) => {
+      if (!isMidFrame()) return sendNow()
+      // A peer may ask a thousand times within a frame: to answer the last is enough (RFC 6455 section 5.5.3).
+      controls.delete(kind)
+      controls.set(kind, sendNow)
     },
-    heldBytes: () => held,
+    isMidFrame,
+    held: () => ({ messages: waiting.length, bytes: held }),
     counted: () => ({ messages, bytes }),
     release: () => {
       cancel?.()
