@@ -8,8 +8,7 @@ import type { TransportListener } from "../connection/Transport.js"
 import * as Frame from "../protocol/Frame.js"
 import { type Farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionPlan } from "./FaultPlan.js"
-import { Fuse } from "./Fuse.js"
-import { nowhere } from "./Outlet.js"
+import { Fuse, isAtOnce } from "./Fuse.js"
 import { isRandom, outletOf } from "./outletOf.js"
 import { OutletTransport } from "./OutletTransport.js"
 import { PeerEnding } from "./PeerEnding.js"
@@ -36,13 +35,8 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     )
   }
 
+  /** Starts to report what it is told by whoever is attached to the inner transport. */
   override attach(listener: TransportListener): void {
-    this.inner.attach(this)
-    this.takeOver(listener)
-  }
-
-  /** Starts to report, what it is told by whoever is attached to the inner transport. */
-  takeOver(listener: TransportListener): void {
     this.#listener = listener
     if (this.#plan !== undefined) this.#light(this.#plan)
   }
@@ -119,13 +113,15 @@ export class FaultyTransport extends OutletTransport implements TransportListene
 
   override seal(): void {
     this.#isSealed = true
-    // What a silent side hasn't handed out counts as not read.
-    if (this.isStalled() || this.#isEnding) this.inner.inbox.clear()
-    // What it has read while it was mute stays without an answer.
-    const isMute = this.outlet === nowhere
-    // What has been read is left out, or comes twice, as before: it holds up nothing.
-    if (this.#plan?.fault !== "drop" && this.#plan?.fault !== "duplicate") this.#cease()
-    if (isMute) this.outlet = nowhere
+    // What a silent side hasn't handed out counts as not read, and so does what is yet to be inflated.
+    const isUnread = this.isStalled() || this.#isEnding
+    const { outlet } = this
+    this.#cease()
+    if (outlet?.isLasting === true) this.outlet = outlet
+    if (isUnread) {
+      this.inner.inbox.clear()
+      this.inner.inbox.finish()
+    }
     this.inner.seal()
   }
 
@@ -145,10 +141,14 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   }
 
   #light(plan: ConnectionPlan): void {
-    this.#fuse.light(plan.after, () => {
+    const begin = (): void => {
       this.#begin(plan)
       this.#catchUp()
-    })
+    }
+    // An ending waits a turn: those who are to hear of it may have only begun to listen.
+    const isEnding = plan.fault === "close" || plan.fault === "reset" || plan.fault === "vanish"
+    if (isAtOnce(plan.after) && !isEnding) begin()
+    else this.#fuse.light(plan.after, begin)
   }
 
   /** Whether the messages that have been read, once they are answered, bring the fault about. */

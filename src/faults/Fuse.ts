@@ -4,6 +4,10 @@
 import type { Moment } from "./Parameter.js"
 import { later, type Tools } from "./Tools.js"
 
+/** Whether that is at once. */
+export const isAtOnce = (after: Moment | undefined): boolean =>
+  after === undefined || (after._tag === "Time" ? after.millis : after.count) === 0
+
 /** Burns down to a moment. */
 export class Fuse {
   readonly #tools: Tools
@@ -19,7 +23,7 @@ export class Fuse {
   /** Starts. Calls back at the moment, never within this call. */
   light(after: Moment | undefined, onMoment: () => void): void {
     const { inbox } = this.#tools.inner
-    if (after?._tag === "Messages" && after.count > 0) {
+    if (after?._tag === "Messages" && !isAtOnce(after)) {
       this.left = after.count
       this.#onMoment = onMoment
       inbox.limit(after.count)

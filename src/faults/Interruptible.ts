@@ -30,7 +30,7 @@ export class Interruptible extends PassThrough<Transport> implements TransportLi
   override attach(listener: TransportListener): void {
     this.#listener = this.#faulty ?? listener
     this.#raw.attach(this)
-    this.#faulty?.takeOver(listener)
+    this.#faulty?.attach(listener)
   }
 
   override seal(): void {
@@ -47,7 +47,7 @@ export class Interruptible extends PassThrough<Transport> implements TransportLi
       this.#faulty = faulty
       this.inner = faulty
       if (this.#listener !== undefined) {
-        faulty.takeOver(this.#listener)
+        faulty.attach(this.#listener)
         this.#listener = faulty
       }
     }

@@ -20,6 +20,8 @@ export interface Outlet {
   readonly control: (kind: "ping" | "pong", send: () => void) => void
   /** Whether there may be none now. */
   readonly isMidFrame: () => boolean
+  /** Whether it has all echoes to the last, rather than be over with a stop. */
+  readonly isLasting: boolean
   /** What is held back. */
   readonly held: () => Count
   /** What went past the transport's own count. */
@@ -33,6 +35,7 @@ const NOTHING = { messages: 0, bytes: 0 }
 const passing = {
   control: (_: "ping" | "pong", send: () => void): void => send(),
   isMidFrame: () => false,
+  isLasting: true,
   held: () => NOTHING,
   counted: () => NOTHING,
   release: (): void => {}
@@ -81,6 +84,7 @@ export const late = (tools: Tools, onLess: () => void, delay: () => number): Out
 
   return {
     ...passing,
+    isLasting: false,
     write: (messages) => {
       const now = elapsed()
       for (const message of messages) {

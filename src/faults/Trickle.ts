@@ -104,6 +104,7 @@ export const trickle = (tools: Tools, onLess: () => void, rate: number): Outlet 
       controls.set(kind, sendNow)
     },
     isMidFrame,
+    isLasting: false,
     held: () => ({ messages: waiting.length, bytes: held }),
     counted: () => ({ messages, bytes }),
     release: () => {

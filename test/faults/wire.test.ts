@@ -1,292 +1,247 @@
 /**
- * Faults as they are on the wire, byte by byte.
+ * What faults look like to a client, at the byte: echoes up to the moment, then what was asked for, and nothing else.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
 import { noOpenssl, selfSigned } from "../support/certificate.js"
+import { atOnce, speaker } from "../support/faultyPeer.js"
 import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as RawClient from "../support/RawClient.js"
-import { expectNothingMore, lastWords, together } from "../support/session.js"
+import { lastWords, PATIENT } from "../support/session.js"
 import { liveWithTool } from "../support/skip.js"
-import { testServer, type TestServer } from "../support/server.js"
-import type { ServerOptions } from "../../src/index.js"
+import { testServer } from "../support/server.js"
 
-/** A connection on which this goes wrong, and its server. */
-const broken = (
-  query: string,
-  options: ServerOptions = {},
-  client: Omit<RawClient.ConnectOptions, "port"> = {}
-): Effect.Effect<{ readonly server: TestServer; readonly peer: RawClient.RawClient }, unknown, Scope.Scope> =>
-  Effect.gen(function* () {
-    const server = yield* testServer(options)
-    const peer = yield* RawClient.connect({ ...client, port: server.port, path: `/echo?${query}` })
-    return { server, peer }
-  })
+/** What a fault puts on the wire, given the texts that it finds: frames, and what isn't whole. */
+interface Wire {
+  readonly frames: ReadonlyArray<string>
+  readonly rest?: Buffer
+}
 
-const texts = (...all: ReadonlyArray<string>) => together(...all.map((text) => Frames.text(text)))
+const unmasked = (text: string, rsv2 = false): Buffer =>
+  Frames.frame({ opcode: Frames.TEXT, payload: text, mask: false, rsv2 })
 
-/** All that comes until TCP ends, and how it does. */
-const untilEnd = (peer: RawClient.RawClient) =>
-  Effect.map(peer.allUntilEnd, ({ end, frames, rest }) => ({
-    frames: frames.map(Frames.describe),
-    end,
-    rest: rest.toString("latin1")
-  }))
+const text = (payload: string) => Frames.describe({ opcode: Frames.TEXT, payload: Buffer.from(payload) })
 
-/**
- * How TCP has ended. When a reset comes together with data, libuv reports the data and a mere end; but after a reset
- * nothing can be written any more, and after an end it can.
- */
-const expectEnd = (peer: RawClient.RawClient, end: "fin" | "reset") =>
-  Effect.gen(function* () {
-    const written = yield* Effect.either(peer.write(Frames.text("anybody there?")))
-    expect(written._tag).toBe(end === "fin" ? "Right" : "Left")
-    yield* peer.end
-  })
+const rsv2 = (payload: string) =>
+  Frames.describe({ opcode: Frames.TEXT, payload: Buffer.from(payload), rsv2: true })
 
-/** What can be asked for in more than one way: on TCP, with TLS, with compression. */
-const ways: ReadonlyArray<{
-  readonly way: string
-  readonly options: ServerOptions
-  readonly client: Omit<RawClient.ConnectOptions, "port">
-}> = [
-  { way: "plain", options: {}, client: {} },
-  {
-    way: "where compression was offered",
-    options: { compression: true },
-    client: { headers: { "Sec-WebSocket-Extensions": "permessage-deflate" } }
-  }
+const halfOf = (bytes: Buffer): Buffer => bytes.subarray(0, Math.floor(bytes.length / 2))
+
+/** Those that end the connection: what comes of the next texts, how TCP ends, and the code. */
+const endings: ReadonlyArray<
+  readonly [
+    query: string,
+    wire: (next: string) => Wire,
+    end: "fin" | "reset",
+    counts: { readonly code: number | null; readonly in: number }
+  ]
+> = [
+  ["fault=close&code=4001&reason=bye", () => ({ frames: ["close 4001 bye"] }), "fin", { code: 4001, in: 0 }],
+  ["fault=close", () => ({ frames: ["close 1000"] }), "fin", { code: 1000, in: 0 }],
+  ["fault=reset", () => ({ frames: [] }), "reset", { code: null, in: 0 }],
+  ["fault=vanish", () => ({ frames: [] }), "fin", { code: null, in: 0 }],
+  ["fault=truncate", (next) => ({ frames: [], rest: halfOf(unmasked(next)) }), "fin", { code: null, in: 1 }]
 ]
 
-describe.each(ways)("on the wire, $way", ({ client, options }) => {
-  live("close is the echoes, and the Close frame that was asked for", () =>
-    Effect.gen(function* () {
-      const { peer, server } = yield* broken(
-        "fault=close&code=4001&reason=try+later&after=2msg",
-        options,
-        client
-      )
-      yield* peer.write(texts("a", "b", "c"))
-      const { end, frames } = yield* lastWords(peer)
-      expect(frames.filter(({ opcode }) => opcode === Frames.TEXT)).toHaveLength(2)
-      expect(frames.map(Frames.describe).at(-1)).toBe("close 4001 try later")
-      expect(end).toBe("fin")
-      const line = yield* server.logged("connection closed")
-      expect(line).toMatchObject({
-        reason: "Fault",
-        fault: "close",
-        code: 4001,
-        messagesIn: 2,
-        messagesOut: 2
-      })
-    })
-  )
+/** Those that don't: what comes of the texts. */
+const troubles: ReadonlyArray<
+  readonly [query: string, wire: (texts: ReadonlyArray<string>) => Array<string>]
+> = [
+  ["fault=corrupt", ([first = "", ...others]) => [rsv2(first), ...others.map(text)]],
+  ["fault=delay&time=50ms", (texts) => texts.map(text)],
+  ["fault=delay&time=50ms&jitter=50ms", (texts) => texts.map(text)],
+  ["fault=drop&rate=0", (texts) => texts.map(text)],
+  ["fault=drop&rate=1", () => []],
+  ["fault=duplicate&rate=1", (texts) => texts.flatMap((one) => [text(one), text(one)])],
+  ["fault=throttle&rate=256KiB", (texts) => texts.map(text)],
+  ["fault=stall", () => []],
+  ["fault=mute", () => []]
+]
 
-  for (const [fault, end] of [
-    ["reset", "reset"],
-    ["vanish", "fin"]
-  ] as const) {
-    live(`${fault} is ${end}, without a Close frame, behind the echoes`, () =>
-      Effect.gen(function* () {
-        const { peer, server } = yield* broken(`fault=${fault}&after=3msg`, options, client)
-        yield* peer.write(texts("a", "b", "c", "d"))
-        const all = yield* untilEnd(peer)
-        expect(all.frames).toHaveLength(3)
-        expect(all.rest).toBe("")
-        yield* expectEnd(peer, end)
-        const line = yield* server.logged("connection closed")
-        expect(line).toMatchObject({ reason: "Fault", fault, code: null, messagesIn: 3, messagesOut: 3 })
-      })
-    )
+/** Short ones, and such as are worth compressing. */
+const sizes = [1, 3000]
 
-    live(`${fault} comes at once`, () =>
-      Effect.gen(function* () {
-        const { peer } = yield* broken(`fault=${fault}`, options, client)
-        expect(yield* untilEnd(peer)).toMatchObject({ frames: [], rest: "" })
-        yield* expectEnd(peer, end)
-      })
-    )
+const textsOf = (size: number): ReadonlyArray<string> =>
+  Array.from({ length: 10 }, (_, i) => `${i}`.repeat(size))
 
-    live(`${fault} comes when its time has come`, () =>
+for (const isCompressed of [false, true]) {
+  describe(isCompressed ? "with compression, after three messages" : "after three messages", () => {
+    for (const size of sizes) {
+      for (const [query, wire, end, { code, in: more }] of endings) {
+        live(`${query} ends ten that come in one segment, of ${size} bytes each`, () =>
+          Effect.gen(function* () {
+            const server = yield* testServer({ ...PATIENT, compression: isCompressed })
+            const { heard, peer, says } = yield* speaker(server.port, `${query}&after=3msg`, isCompressed)
+            const texts = textsOf(size)
+            yield* peer.write(Buffer.concat(texts.map(says)))
+            const { frames, rest } = wire(texts[3] ?? "")
+            const isClose = frames.length > 0
+            const all = isClose
+              ? { ...(yield* lastWords(peer)), rest: Buffer.alloc(0) }
+              : yield* peer.allUntilEnd
+            expect(all.frames.map(heard)).toEqual([...texts.slice(0, 3).map(text), ...frames])
+            expect(all.rest).toEqual(rest ?? Buffer.alloc(0))
+            expect(isClose ? all.end : yield* peer.endedByKernel).toBe(end)
+            yield* peer.end
+            expect(yield* server.logged("connection closed")).toMatchObject({
+              reason: "Fault",
+              code,
+              messagesIn: 3 + more,
+              bytesIn: (3 + more) * size,
+              messagesOut: 3,
+              bytesOut: 3 * size
+            })
+          })
+        )
+      }
+
+      for (const [query, wire] of troubles) {
+        live(`${query} meets those of ten behind them, of ${size} bytes each, and a stop ends it`, () =>
+          Effect.gen(function* () {
+            const server = yield* testServer({ ...PATIENT, compression: isCompressed })
+            const { heard, peer, says } = yield* speaker(server.port, `${query}&after=3msg`, isCompressed)
+            const texts = textsOf(size)
+            yield* peer.write(Buffer.concat(texts.map(says)))
+            const expected = [...texts.slice(0, 3).map(text), ...wire(texts.slice(3))]
+            const frames = yield* Effect.replicateEffect(peer.nextFrame, expected.length)
+            expect(frames.map(heard)).toEqual(expected)
+            yield* server.connections.stopAll({ code: 4000, reason: "enough" })
+            const { end, frames: last } = yield* lastWords(peer)
+            expect(last.map(Frames.describe)).toEqual(["close 4000 enough"])
+            expect(end).toBe("fin")
+            expect(yield* server.logged("connection closed")).toMatchObject({
+              reason: "StopSignal",
+              messagesOut: expected.length
+            })
+          })
+        )
+      }
+    }
+  })
+}
+
+describe("at once", () => {
+  for (const [query, wire, end, { code, in: more }] of endings) {
+    live(`${query} comes before any echo, and what came with the handshake`, () =>
       Effect.gen(function* () {
-        const { peer } = yield* broken(`fault=${fault}&after=100ms`, options, client)
-        expect(yield* untilEnd(peer)).toEqual({ frames: [], end, rest: "" })
+        const server = yield* testServer(PATIENT)
+        const peer = yield* atOnce(server.port, query, [Frames.text("first"), Frames.text("second")])
+        expect((yield* peer.responseHead).status).toBe(101)
+        const { frames, rest } = wire("first")
+        const isClose = frames.length > 0
+        const all = isClose ? { ...(yield* lastWords(peer)), rest: Buffer.alloc(0) } : yield* peer.allUntilEnd
+        expect(all.frames.map(Frames.describe)).toEqual(frames)
+        expect(all.rest).toEqual(rest ?? Buffer.alloc(0))
+        expect(isClose ? all.end : yield* peer.endedByKernel).toBe(end)
+        yield* peer.end
+        expect(yield* server.logged("connection closed")).toMatchObject({
+          reason: "Fault",
+          fault: query.slice("fault=".length).replace(/&.*/, ""),
+          code,
+          messagesIn: more,
+          messagesOut: 0
+        })
       })
     )
   }
 
-  live("truncate is half of a frame, and the end", () =>
+  live("a silent side answers no ping that came with the handshake", () =>
     Effect.gen(function* () {
-      const { peer, server } = yield* broken("fault=truncate&after=1msg", options, client)
-      yield* peer.write(texts("a", "12345678", "b"))
-      const all = yield* untilEnd(peer)
-      expect(all.frames).toHaveLength(1)
-      expect(all).toMatchObject({ end: "fin", rest: "\x81\x08123" })
-      yield* peer.end
-      expect(yield* server.logged("connection closed")).toMatchObject({ reason: "Fault", messagesOut: 1 })
-    })
-  )
-
-  live("corrupt is a frame with a reserved bit, and its payload", () =>
-    Effect.gen(function* () {
-      const { peer, server } = yield* broken("fault=corrupt&after=1msg", options, client)
-      yield* peer.write(texts("a", "12345678"))
-      yield* peer.nextFrame
-      const frame = yield* peer.nextFrame
-      expect(frame).toMatchObject({ rsv1: false, rsv2: true, opcode: Frames.TEXT })
-      expect(frame.payload.toString()).toBe("12345678")
-      yield* peer.write(Frames.close(1002))
-      expect(yield* untilEnd(peer)).toMatchObject({ frames: ["close 1002"], end: "fin" })
-      yield* peer.end
-      expect(yield* server.logged("connection closed")).toMatchObject({ reason: "Fault", code: 1002 })
-    })
-  )
-
-  live("throttle is every byte of every frame", () =>
-    Effect.gen(function* () {
-      const { peer } = yield* broken("fault=throttle&rate=100KiB", options, client)
-      yield* peer.write(texts("a".repeat(3000), "b".repeat(10_000)))
-      yield* peer.write(Frames.ping("p"))
-      const seen: Array<string> = []
-      while (seen.length < 3) {
-        const frame = yield* peer.nextFrame
-        seen.push(frame.opcode === Frames.PONG ? "pong" : frame.payload.toString())
+      const server = yield* testServer(PATIENT)
+      for (const fault of ["stall", "mute"]) {
+        const peer = yield* atOnce(server.port, `fault=${fault}`, [Frames.ping("hello?"), Frames.text("a")])
+        expect((yield* peer.responseHead).status).toBe(101)
+        yield* server.connections.stopAll()
+        expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+          "close 1001 connection interrupted"
+        ])
       }
-      expect(seen.filter((text) => text !== "pong")).toEqual(["a".repeat(3000), "b".repeat(10_000)])
-      yield* expectNothingMore(peer)
     })
   )
 })
 
-liveWithTool(noOpenssl, "with TLS, a reset, an end and half a frame are what they are without", () =>
-  Effect.gen(function* () {
-    const { cert, key } = yield* selfSigned
-    const options = { tlsCert: cert, tlsKey: key }
-    for (const [fault, end] of [
-      ["reset", "reset"],
-      ["vanish", "fin"],
-      ["truncate", "fin"]
-    ] as const) {
-      const { peer } = yield* broken(`fault=${fault}&after=1msg`, options, { tls: true })
-      yield* peer.write(texts("a", "12345678"))
-      const all = yield* untilEnd(peer)
-      expect(all).toMatchObject({ frames: ["text a"], rest: fault === "truncate" ? "\x81\x08123" : "" })
-      if (end === "fin") expect(all.end).toBe("fin")
-    }
-  })
-)
-
-describe("a stall", () => {
-  live("really stops reading: who goes on writing comes to a halt, and is freed by a stop", () =>
-    Effect.gen(function* () {
-      const { peer, server } = yield* broken("fault=stall&after=1msg", {
-        heartbeatInterval: 100,
-        heartbeatTimeout: 100
+describe("an echo that is cut", () => {
+  for (const size of [0, 1, 125, 126, 65_535, 65_536, 500_000]) {
+    live(`has half of its frame on the wire: ${size} bytes`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer(PATIENT)
+        const { peer } = yield* speaker(server.port, "fault=truncate")
+        const payload = "x".repeat(size)
+        yield* peer.write(Frames.text(payload))
+        const { end, frames, rest } = yield* peer.allUntilEnd
+        expect(frames).toEqual([])
+        expect(rest.equals(halfOf(unmasked(payload)))).toBe(true)
+        expect(end).toBe("fin")
       })
-      yield* peer.write(texts("a"))
-      expect((yield* peer.nextMessage).text).toBe("a")
-      let written = 0
-      const megabyte = Frames.binary(Buffer.alloc(1024 ** 2))
-      const writing = yield* Effect.forkScoped(
-        Effect.ignore(
-          Effect.forever(
-            Effect.zipRight(
-              peer.write(megabyte),
-              Effect.sync(() => written++)
-            )
-          )
-        )
-      )
-      // Until nothing more goes: a heartbeat would have ended it long before.
-      let before = -1
-      while (before !== written) {
-        before = written
-        yield* Effect.sleep(500)
-      }
-      expect(written).toBeLessThan(64)
-      expect(writing.unsafePoll()).toBeNull()
-      const [info] = yield* server.connections.list
-      expect(info).toMatchObject({ state: "stalled", messagesIn: 1, messagesOut: 1 })
-      yield* server.connections.stop(info?.id ?? "", { code: 4000 })
-      expect(Frames.describe(yield* peer.nextFrame)).toBe("close 4000 connection interrupted")
-    })
-  )
+    )
+  }
+})
 
-  live("answers no ping and no Close frame", () =>
+describe("an echo that is corrupt", () => {
+  for (const [what, sent, received] of [
+    ["a text", Frames.text("héllo"), { opcode: Frames.TEXT, payload: Buffer.from("héllo"), rsv2: true }],
+    [
+      "a binary one",
+      Frames.binary(Buffer.alloc(70_000, 7)),
+      { opcode: Frames.BINARY, payload: Buffer.alloc(70_000, 7), rsv2: true }
+    ]
+  ] as const) {
+    live(`keeps its type and its payload: ${what}`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer(PATIENT)
+        const { peer } = yield* speaker(server.port, "fault=corrupt")
+        yield* peer.write(Buffer.concat([sent, Frames.text("next")]))
+        expect(Frames.describe(yield* peer.nextFrame)).toBe(Frames.describe(received))
+        expect(Frames.describe(yield* peer.nextFrame)).toBe("text next")
+        yield* peer.write(Frames.close(1002, "RSV2"))
+        expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual(["close 1002 RSV2"])
+        expect(yield* server.logged("connection closed")).toMatchObject({ reason: "Fault", code: 1002 })
+      })
+    )
+  }
+})
+
+describe("late and trickling echoes", () => {
+  live("take their time", () =>
     Effect.gen(function* () {
-      const { peer, server } = yield* broken("fault=stall&after=1msg")
-      yield* peer.write(together(texts("a", "b"), Frames.ping("p"), Frames.close(1000)))
-      expect((yield* peer.nextMessage).text).toBe("a")
-      yield* peer.end
-      // That it has gone is noticed, though it isn't read.
-      expect(yield* server.logged("connection closed")).toMatchObject({ fault: "stall", messagesIn: 1 })
-      expect(yield* untilEnd(peer)).toMatchObject({ frames: [], rest: "" })
+      const server = yield* testServer(PATIENT)
+      for (const [query, millis] of [
+        ["fault=delay&time=300ms", 300],
+        ["fault=throttle&rate=10KiB", 300]
+      ] as const) {
+        const { peer } = yield* speaker(server.port, query)
+        const start = performance.now()
+        yield* peer.write(Frames.text("x".repeat(3072)))
+        expect((yield* peer.nextMessage).text).toHaveLength(3072)
+        const took = performance.now() - start
+        expect(took).toBeGreaterThanOrEqual(millis - 5)
+        // A machine that is busy is late, but not by as much again and more.
+        expect(took).toBeLessThan(millis + 1000)
+      }
     })
   )
 })
 
-describe("a mute side", () => {
-  live("reads, and answers no message, ping or Close frame", () =>
-    Effect.gen(function* () {
-      const { peer, server } = yield* broken("fault=mute&after=1msg")
-      yield* peer.write(together(texts("a", "b"), Frames.ping("p"), Frames.close(4321)))
-      expect((yield* peer.nextMessage).text).toBe("a")
-      yield* peer.end
-      expect(yield* untilEnd(peer)).toMatchObject({ frames: [], rest: "" })
-      const line = yield* server.logged("connection closed")
-      expect(line).toMatchObject({ reason: "PeerClosed", code: 4321, messagesIn: 2, messagesOut: 1 })
-    })
-  )
-})
-
-describe("a connection on which something goes wrong", () => {
-  live("obeys a shutdown: stalled and mute ones get their Close frame, too", () =>
-    Effect.gen(function* () {
-      const server = yield* testServer()
-      const open = (query: string) => RawClient.connect({ port: server.port, path: `/echo?${query}` })
-      const peers = [
-        yield* open("fault=stall"),
-        yield* open("fault=mute"),
-        yield* open("fault=delay&time=1h"),
-        yield* open("fault=throttle&rate=1"),
-        yield* open("fault=reset&after=1h")
-      ]
-      for (const peer of peers) yield* peer.write(texts("hello"))
-      const [, , delayed, throttled] = peers
-      yield* Effect.forkScoped(server.shutdown)
-      for (const peer of peers) {
-        const { frames } = yield* lastWords(peer)
-        const expected =
-          peer === delayed || peer === throttled ? /^(text hello )?close/ : /^(text hello )?close 1001/
-        expect(frames.map(Frames.describe).join(" ")).toMatch(expected)
-        expect(frames.map(Frames.describe).at(-1)).toBe("close 1001 server shutting down")
-      }
-    })
-  )
-
-  live("counts against the limits, and gives its place back", () =>
-    Effect.gen(function* () {
-      const { peer, server } = yield* broken("fault=stall", { maxConnections: 1 })
-      const other = yield* Effect.flip(RawClient.connect({ port: server.port }))
-      expect(other).toMatchObject({ _tag: "ConnectFailed", response: { status: 503 } })
-      yield* peer.reset
-      yield* server.logged("connection closed", { reason: "PeerVanished" })
-      yield* RawClient.connect({ port: server.port })
-    })
-  )
-
-  live("is ended by the other limits like any other", () =>
-    Effect.gen(function* () {
-      for (const [options, close] of [
-        [{ idleTimeout: 200 }, "close 3008 idle timeout"],
-        [{ maxLifetime: 200 }, "close 1012 lifetime reached"]
-      ] as const)
-        for (const fault of ["stall", "mute"]) {
-          const { peer } = yield* broken(`fault=${fault}`, options)
-          expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([close])
-        }
-    })
-  )
+describe("with TLS", () => {
+  for (const [query, wire, end] of endings.filter(([query]) => /reset|vanish|truncate/.test(query))) {
+    liveWithTool(noOpenssl, `${query} looks the same`, () =>
+      Effect.gen(function* () {
+        const { cert, key } = yield* selfSigned
+        const server = yield* testServer({ ...PATIENT, tlsCert: cert, tlsKey: key })
+        const peer = yield* RawClient.connect({
+          port: server.port,
+          tls: true,
+          path: `/echo?${query}&after=2msg`
+        })
+        yield* peer.write(Buffer.concat(["a", "b", "c".repeat(1000), "d"].map(Frames.text)))
+        const all = yield* peer.allUntilEnd
+        expect(all.frames.map(Frames.describe)).toEqual(["text a", "text b"])
+        expect(all.rest).toEqual(wire("c".repeat(1000)).rest ?? Buffer.alloc(0))
+        expect(yield* peer.endedByKernel).toBe(end)
+        yield* peer.end
+        expect(yield* server.logged("connection closed")).toMatchObject({ reason: "Fault", code: null })
+      })
+    )
+  }
 })

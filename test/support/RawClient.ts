@@ -40,6 +40,11 @@ export interface RawClient extends Inbox.Inbox {
   readonly answerClose: (frames: ReadonlyArray<Frames.ServerFrame>) => Effect.Effect<void>
   /** Resets TCP. */
   readonly reset: Effect.Effect<void>
+  /**
+   * How TCP has ended, as the kernel sees it: Node takes a reset that comes together with data for the end of the
+   * other side.
+   */
+  readonly endedByKernel: Effect.Effect<Inbox.End, Inbox.WaitedTooLong>
   /** Stops to read: what the server sends stays in the kernel, and then with the server. */
   readonly pause: Effect.Effect<void>
   /** Reads again. */
@@ -67,6 +72,14 @@ export interface ConnectOptions extends OpenOptions {
 const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
+
+/** What Node has of a socket, which tells whether there still is one to the peer. */
+interface WithHandle {
+  readonly _handle?: { readonly getpeername: (name: object) => number } | null
+}
+
+/** Whether there is no TCP connection any more: the end of the other side alone leaves one. */
+const isReset = ({ _handle }: net.Socket & WithHandle): boolean => _handle?.getpeername({}) !== 0
 
 const make = (raw: net.Socket, socket: net.Socket, inbox: Inbox.Inbox & Inbox.Source): RawClient => {
   const write: RawClient["write"] = (bytes) =>
@@ -111,6 +124,7 @@ const make = (raw: net.Socket, socket: net.Socket, inbox: Inbox.Inbox & Inbox.So
       if (isShuttingDown && !raw.destroyed) raw.once("finish", () => raw.resetAndDestroy())
       else raw.resetAndDestroy()
     }),
+    endedByKernel: Effect.map(inbox.ended, (end) => (end === "reset" || isReset(raw) ? "reset" : "fin")),
     pause: Effect.sync(() => {
       socket.pause()
     }),

@@ -50,11 +50,13 @@ export interface DeflateSession {
 /** Connects to this port with this offer. The client keeps to what the server answers. */
 export const deflateConnection = (
   port: number,
-  offer: string
+  offer: string,
+  path?: string
 ): Effect.Effect<DeflateSession, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const peer = yield* RawClient.connect({
       port,
+      ...(path === undefined ? {} : { path }),
       headers: { "Sec-WebSocket-Extensions": offer }
     })
     const { headers } = yield* peer.responseHead

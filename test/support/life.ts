@@ -24,7 +24,8 @@ import { settle } from "./timeless.js"
 /** How long a handler, and then a peer, may take, in milliseconds. */
 export const CLOSE_TIMEOUT = 5000
 
-const describeAction = (action: Action): ReadonlyArray<string> => {
+/** Tells an action in one line; a seal, which nobody sees, in none. */
+export const describeAction = (action: Action): ReadonlyArray<string> => {
   switch (action._tag) {
     case "seal":
       return []

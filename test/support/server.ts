@@ -32,8 +32,8 @@ export interface TestServer {
   readonly shutdown: Effect.Effect<void>
 }
 
-/** Starts what a layer makes. */
-const start = (
+/** A server of a layer that provides it. */
+export const serverOf = (
   layer: Layer.Layer<WebSocketServer.Provided, unknown>
 ): Effect.Effect<TestServer, unknown, Scope.Scope> =>
   Effect.gen(function* () {
@@ -63,9 +63,9 @@ export const serverWith = <E>(
   faults?: Layer.Layer<Faults.Faults>
 ): Effect.Effect<TestServer, unknown, Scope.Scope> => {
   const layer = WebSocketServer.layer(handler, { ...local, ...options })
-  return start(faults === undefined ? layer : Layer.provide(layer, faults))
+  return serverOf(faults === undefined ? layer : Layer.provide(layer, faults))
 }
 
 /** An echo server, whose clients may ask for faults. */
 export const testServer = (options?: ServerOptions): Effect.Effect<TestServer, unknown, Scope.Scope> =>
-  start(EchoServer.layer({ ...local, ...options }))
+  serverOf(EchoServer.layer({ ...local, ...options }))
