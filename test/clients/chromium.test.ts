@@ -138,6 +138,7 @@ const chromium: Effect.Effect<BrowserClient, never, Scope.Scope> = Effect.gen(fu
 
 suite({
   name: "Chromium",
+  sees: "chromium",
   missing: fs.existsSync(CHROMIUM)
     ? undefined
     : `no ${CHROMIUM}: apt-get install -y --no-install-recommends chromium`,

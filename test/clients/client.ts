@@ -16,6 +16,14 @@ export interface Closing {
   readonly wasClean: boolean
 }
 
+/** How a connection ended, and what else the client had to say about it. */
+export interface Ending extends Closing {
+  /** What it reported as an error (nothing but that there was one: ""), if it did. */
+  readonly error?: string | undefined
+  /** How many messages came that nobody had waited for. */
+  readonly unread: number
+}
+
 /** The client could not connect, or didn't do in time what was asked of it. */
 export class ClientFailed extends Data.TaggedError("ClientFailed")<{ readonly message: string }> {}
 
@@ -25,14 +33,19 @@ export interface Session {
   readonly subprotocol: string
   /** The extensions that were agreed on, else nothing. */
   readonly extensions: string
-  /** Sends messages without waiting in between, and then waits for as many. */
-  readonly exchange: (messages: ReadonlyArray<Message>) => Effect.Effect<ReadonlyArray<Message>, ClientFailed>
+  /** Sends messages without waiting in between, and then waits for so many, by default for as many. */
+  readonly exchange: (
+    messages: ReadonlyArray<Message>,
+    count?: number
+  ) => Effect.Effect<ReadonlyArray<Message>, ClientFailed>
+  /** Sends a ping, if the client can, and tells what comes within so many milliseconds: "" for nothing at all. */
+  readonly hear: (millis: number) => Effect.Effect<string, ClientFailed>
   /** Sends a binary message of so many bytes, and doesn't care whether it arrives. */
   readonly sendBytes: (size: number) => Effect.Effect<void, ClientFailed>
   /** Starts to close. */
   readonly close: (code: number, reason: string) => Effect.Effect<void, ClientFailed>
   /** Waits for the end of the connection. */
-  readonly closed: Effect.Effect<Closing, ClientFailed>
+  readonly closed: Effect.Effect<Ending, ClientFailed>
 }
 
 /** Connects; the connection ends with the scope. */

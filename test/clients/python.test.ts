@@ -49,6 +49,7 @@ const interpreter = (command: string) =>
 
 suite({
   name: "the client of Python's websockets",
+  sees: "python",
   missing:
     python === undefined
       ? "no python3 has websockets: apt-get install -y --no-install-recommends python3-websockets"

@@ -37,15 +37,25 @@ class Client:
             "extensions": extensions_of(self.connection),
         }
 
-    async def exchange(self, messages):
+    async def exchange(self, messages, count):
         # Receives meanwhile: both sides would wait for each other once the buffers are full.
-        receiving = asyncio.ensure_future(self.receive(len(messages)))
+        receiving = asyncio.ensure_future(self.receive(count))
         for message in messages:
             await self.connection.send(decode(message))
         return {"messages": [encode(message) for message in await receiving]}
 
     async def receive(self, count):
         return [await self.connection.recv() for _ in range(count)]
+
+    async def hear(self, millis):
+        pong = asyncio.ensure_future(await self.connection.ping())
+        message = asyncio.ensure_future(self.connection.recv())
+        heard, unheard = await asyncio.wait(
+            [pong, message], timeout=millis / 1000, return_when=asyncio.FIRST_COMPLETED
+        )
+        for future in unheard:
+            future.cancel()
+        return {"heard": "; ".join(repr(future) for future in heard)}
 
     async def sendBytes(self, size):
         try:
@@ -57,14 +67,20 @@ class Client:
         await self.connection.close(code, reason)
 
     async def closed(self):
+        unread = 0
         try:
             while True:
                 await self.connection.recv()
+                unread += 1
         except websockets.exceptions.ConnectionClosed as end:
             return {
                 "code": end.rcvd.code if end.rcvd else 1006,
                 "reason": end.rcvd.reason if end.rcvd else "",
                 "wasClean": end.rcvd is not None and end.sent is not None,
+                "error": None
+                if isinstance(end, websockets.exceptions.ConnectionClosedOK)
+                else f"{type(end).__name__}: {end}",
+                "unread": unread,
             }
 
 

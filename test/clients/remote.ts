@@ -12,7 +12,14 @@ const RemoteMessage = Schema.Union(
 
 const Opened = Schema.Struct({ subprotocol: Schema.String, extensions: Schema.String })
 const Exchanged = Schema.Struct({ messages: Schema.Array(RemoteMessage) })
-const Closed = Schema.Struct({ code: Schema.Number, reason: Schema.String, wasClean: Schema.Boolean })
+const Heard = Schema.Struct({ heard: Schema.String })
+const Closed = Schema.Struct({
+  code: Schema.Number,
+  reason: Schema.String,
+  wasClean: Schema.Boolean,
+  error: Schema.optionalWith(Schema.String, { nullable: true }),
+  unread: Schema.Number
+})
 const Failed = Schema.Struct({ failed: Schema.String })
 
 const encode = (message: Message): typeof RemoteMessage.Type =>
@@ -23,7 +30,7 @@ const decode = (message: typeof RemoteMessage.Type): Message =>
 
 /** Has one thing done, and gives the answer. */
 export type Call = (
-  name: "open" | "exchange" | "sendBytes" | "close" | "closed",
+  name: "open" | "exchange" | "hear" | "sendBytes" | "close" | "closed",
   argument: Readonly<Record<string, unknown>>
 ) => Effect.Effect<unknown, ClientFailed>
 
@@ -44,10 +51,11 @@ export const open = (
     )
   return Effect.map(ask(Opened, "open", { url, subprotocols }), (opened) => ({
     ...opened,
-    exchange: (messages) =>
-      Effect.map(ask(Exchanged, "exchange", { messages: messages.map(encode) }), ({ messages }) =>
+    exchange: (messages, count = messages.length) =>
+      Effect.map(ask(Exchanged, "exchange", { messages: messages.map(encode), count }), ({ messages }) =>
         messages.map(decode)
       ),
+    hear: (millis) => Effect.map(ask(Heard, "hear", { millis }), ({ heard }) => heard),
     sendBytes: (size) => ask(Schema.Void, "sendBytes", { size }),
     close: (code, reason) => ask(Schema.Void, "close", { code, reason }),
     closed: ask(Closed, "closed", {})

@@ -10,6 +10,7 @@ import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import type { Client, Message } from "./client.js"
+import * as Faults from "./faults.js"
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -23,7 +24,7 @@ const describeMessage = (message: Message): string =>
     ? Frames.describe({ opcode: Frames.TEXT, payload: Buffer.from(message) })
     : Frames.describe({ opcode: Frames.BINARY, payload: Buffer.from(message) })
 
-interface Setup<C extends Client> {
+export interface Setup<C extends Client> {
   readonly client: C
   /** An echo server that all tests share which neither stop it nor want something special of it. */
   readonly program: Program.Listening
@@ -34,6 +35,8 @@ interface Setup<C extends Client> {
 /** What is needed of a machine that has a client. */
 export interface SuiteOptions<C extends Client> {
   readonly name: string
+  /** As which client it is expected to see faults. */
+  readonly sees: Faults.Name
   /** Why the client isn't here, with the command that installs it. */
   readonly missing: string | undefined
   readonly client: Effect.Effect<C, unknown, Scope.Scope>
@@ -50,7 +53,7 @@ const expectEchoes = (url: string, client: Client, messages: ReadonlyArray<Messa
     expect(echoes.map(describeMessage)).toEqual(messages.map(describeMessage))
   })
 
-const behaviours = <C extends Client>({ client, compresses, more }: SuiteOptions<C>): void => {
+const behaviours = <C extends Client>({ client, compresses, more, sees }: SuiteOptions<C>): void => {
   const scope = Effect.runSync(Scope.make())
   let shared: Setup<C> | undefined
   const setup = (): Setup<C> => {
@@ -120,7 +123,7 @@ const behaviours = <C extends Client>({ client, compresses, more }: SuiteOptions
       const sessions = yield* Effect.replicateEffect(client.open(program.webSocketUrl), 2)
       yield* program.signal("SIGTERM")
       for (const { closed } of sessions) {
-        expect(yield* closed).toEqual({ code: 1001, reason: "server shutting down", wasClean: true })
+        expect(yield* closed).toMatchObject({ code: 1001, reason: "server shutting down", wasClean: true })
       }
       expect(yield* program.exit).toEqual({ code: 0, signal: null })
     })
@@ -155,6 +158,7 @@ const behaviours = <C extends Client>({ client, compresses, more }: SuiteOptions
       })
     )
   }
+  Faults.seen(sees, setup)
   more?.(setup)
 }
 

@@ -29,6 +29,7 @@ const connectWith =
 
 suite({
   name: "the client of undici",
+  sees: "undici",
   missing: undefined,
   compresses: true,
   client: Effect.succeed(client(connectWith(undici.WebSocket)))
@@ -39,6 +40,7 @@ const inNode = "the WebSocket of Node"
 if ("WebSocket" in globalThis) {
   suite({
     name: inNode,
+    sees: "node",
     missing: undefined,
     compresses: true,
     client: Effect.sync(() => client(connectWith(WebSocket)))

@@ -2,7 +2,15 @@
  * Clients in this process that have the WebSocket interface of browsers (the WebSockets standard of the WHATWG).
  */
 import * as Effect from "effect/Effect"
-import { type Client, ClientFailed, type Closing, inTime, type Message, type Session } from "./client.js"
+import {
+  type Client,
+  ClientFailed,
+  type Closing,
+  type Ending,
+  inTime,
+  type Message,
+  type Session
+} from "./client.js"
 
 /** What all of them have, whatever types they give to events. */
 export interface Socket {
@@ -11,11 +19,14 @@ export interface Socket {
   readonly extensions: string
   readonly send: (data: Message) => void
   readonly close: (code?: number, reason?: string) => void
+  /** Browsers have none. */
+  readonly ping?: () => void
 }
 
 interface Listener {
   readonly onOpen: () => void
   readonly onMessage: (data: unknown) => void
+  readonly onPong: () => void
   readonly onError: (message: string) => void
   readonly onClose: (closing: Closing) => void
 }
@@ -37,7 +48,10 @@ export const client = (connect: Connect): Client => ({
       const errors: Array<string> = []
       const waiting = new Set<() => void>()
       let isOpen = false
-      let closing: Closing | undefined
+      let pongs = 0
+      let closing: Ending | undefined
+      /** Node 22 leaves it at an error, and tells of no close. */
+      let isRefused = false
 
       const wake = (): void => {
         for (const look of waiting) look()
@@ -47,7 +61,7 @@ export const client = (connect: Connect): Client => ({
         Effect.async<A, ClientFailed>((resume) => {
           const look = (): void => {
             const found = find()
-            if (found === undefined && closing === undefined) return
+            if (found === undefined && closing === undefined && !isRefused) return
             waiting.delete(look)
             const message = `it closed before ${what}: ${JSON.stringify(closing)} ${errors.join("; ")}`
             resume(found === undefined ? Effect.fail(new ClientFailed({ message })) : Effect.succeed(found))
@@ -69,9 +83,14 @@ export const client = (connect: Connect): Client => ({
               received.push(messageOf(data))
               wake()
             },
-            onError: (message) => errors.push(message),
+            onPong: () => pongs++,
+            onError: (message) => {
+              errors.push(message)
+              isRefused = !isOpen
+              wake()
+            },
             onClose: ({ code, reason, wasClean }) => {
-              closing = { code, reason, wasClean }
+              closing = { code, reason, wasClean, error: errors[0], unread: received.length }
               wake()
             }
           })
@@ -81,7 +100,7 @@ export const client = (connect: Connect): Client => ({
         (socket) =>
           Effect.suspend(() => {
             if (closing === undefined) socket.close()
-            return Effect.ignore(closed)
+            return isRefused ? Effect.void : Effect.ignore(closed)
           })
       )
       yield* until("it opened", () => (isOpen ? true : undefined))
@@ -89,11 +108,22 @@ export const client = (connect: Connect): Client => ({
       const session: Session = {
         subprotocol: socket.protocol,
         extensions: socket.extensions,
-        exchange: (messages) =>
+        exchange: (messages, count = messages.length) =>
           Effect.suspend(() => {
             for (const message of messages) socket.send(message)
-            return until(`${messages.length} messages had come`, () =>
-              received.length < messages.length ? undefined : received.splice(0, messages.length)
+            return until(`${count} messages had come`, () =>
+              received.length < count ? undefined : received.splice(0, count)
+            )
+          }),
+        hear: (millis) =>
+          Effect.suspend(() => {
+            const before = pongs
+            socket.ping?.()
+            // Nothing tells that nothing comes.
+            return Effect.map(Effect.sleep(millis), () =>
+              closing === undefined && received.length === 0 && pongs === before
+                ? ""
+                : JSON.stringify({ closing, received, pongs })
             )
           }),
         sendBytes: (size) => Effect.sync(() => socket.send(new Uint8Array(size))),

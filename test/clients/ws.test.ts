@@ -8,6 +8,7 @@ import { client } from "./whatwg.js"
 
 suite({
   name: "the client of ws",
+  sees: "ws",
   missing: undefined,
   compresses: true,
   client: Effect.succeed(
@@ -17,6 +18,7 @@ suite({
       socket.addEventListener("message", ({ data }) => listener.onMessage(data))
       socket.addEventListener("error", ({ message }) => listener.onError(message))
       socket.addEventListener("close", listener.onClose)
+      socket.on("pong", listener.onPong)
       return socket
     })
   )
