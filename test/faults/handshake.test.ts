@@ -1,152 +1,219 @@
 /**
- * Faults of the handshake, and what is said to who asks for a fault that can't be read.
+ * Handshakes that go wrong as their URL asks, and such as ask for what can't be.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { describe, expect } from "vitest"
-import { type Connection, FaultPlan, Faults } from "../../src/index.js"
+import * as FaultPlan from "../../src/faults/FaultPlan.js"
+import { noOpenssl, selfSigned } from "../support/certificate.js"
+import { eventually } from "../support/eventually.js"
+import { atOnce, speaker } from "../support/faultyPeer.js"
 import * as Frames from "../support/frames.js"
 import * as Http from "../support/http.js"
 import { live } from "../support/live.js"
+import { rejected } from "../support/metrics.js"
 import * as RawClient from "../support/RawClient.js"
-import { lastWords } from "../support/session.js"
-import { serverWith, testServer, type TestServer } from "../support/server.js"
+import { liveWithTool } from "../support/skip.js"
+import { testServer } from "../support/server.js"
 
-const asked = (server: TestServer, query: string) =>
+const OPTIONS = { handshakeTimeout: 500 }
+
+/** The answer to a handshake that is refused, with what stands in its body. */
+const refusalOf = (port: number, query: string, headers: Http.Headers = {}) =>
   Effect.gen(function* () {
-    const peer = yield* RawClient.open({ port: server.port })
-    yield* peer.write(Http.request({ path: `/echo?${query}` }))
-    return peer
+    const peer = yield* RawClient.open({ port })
+    yield* peer.write(Http.request({ path: `/echo?${query}`, headers }))
+    const { body, headers: got, status } = yield* peer.response
+    expect(got["content-type"]).toBe("application/json")
+    expect(yield* peer.ended).toBe("fin")
+    const parsed: Record<string, unknown> = JSON.parse(body)
+    return { status, retryAfter: got["retry-after"], ...parsed }
   })
 
 describe("refuse", () => {
-  live("is the status that was asked for, with Retry-After and JSON, and counted", () =>
-    Effect.gen(function* () {
-      const server = yield* testServer()
-      for (const [query, status, retryAfter] of [
-        ["fault=refuse", 503, undefined],
-        ["fault=refuse&status=400", 400, undefined],
-        ["fault=refuse&status=429&retry-after=7", 429, "7"],
-        ["fault=refuse&status=599", 599, undefined]
-      ] as const) {
-        const peer = yield* asked(server, query)
-        const { body, headers, status: seen } = yield* peer.response
-        expect(seen).toBe(status)
-        expect(headers["retry-after"]).toBe(retryAfter)
-        expect(JSON.parse(body)).toMatchObject({ error: "Fault" })
-        expect(yield* peer.ended).toBe("fin")
+  for (const [query, status, retryAfter] of [
+    ["fault=refuse", 503, undefined],
+    ["fault=refuse&status=429&retry-after=7", 429, "7"],
+    ["fault=refuse&status=400", 400, undefined],
+    ["fault=refuse&status=599&retry-after=0", 599, "0"]
+  ] as const) {
+    live(`answers with the status, as JSON, and counts as rejected: ${query}`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer()
+        const before = yield* rejected(status)
+        expect(yield* refusalOf(server.port, query)).toMatchObject({
+          status,
+          retryAfter,
+          error: "Fault",
+          message: expect.stringContaining("as its URL asks")
+        })
+        expect(yield* rejected(status)).toBe(before + 1)
         yield* server.logged("handshake refused", { status, error: "Fault" })
-      }
-    })
-  )
+        expect(yield* server.connections.count).toBe(0)
+      })
+    )
+  }
 })
 
 describe("hang", () => {
-  live("is never answered, and dropped at the handshake timeout", () =>
+  live("answers nothing, whatever comes, and is dropped at the handshake timeout", () =>
     Effect.gen(function* () {
-      const server = yield* testServer({ handshakeTimeout: 500 })
+      const { connections, port } = yield* testServer(OPTIONS)
       const start = performance.now()
-      const peer = yield* asked(server, "fault=hang")
+      const peer = yield* atOnce(port, "fault=hang", [Frames.text("a")])
+      yield* peer.write(Frames.ping("hello?"))
       const { frames, rest } = yield* peer.allUntilEnd
-      expect(frames).toEqual([])
+      expect([frames, rest.length]).toEqual([[], 0])
+      const took = performance.now() - start
+      expect(took).toBeGreaterThan(450)
+      expect(took).toBeLessThan(OPTIONS.handshakeTimeout + 1500)
+      expect(yield* connections.count).toBe(0)
+    })
+  )
+
+  live("answers what was asked before it, and then nothing", () =>
+    Effect.gen(function* () {
+      const { port } = yield* testServer(OPTIONS)
+      const peer = yield* RawClient.open({ port })
+      const hang = Http.request({ path: "/echo?fault=hang" })
+      const start = performance.now()
+      yield* peer.write(`GET /livez HTTP/1.1\r\nHost: a\r\n\r\n${hang}`)
+      expect((yield* peer.response).body).toBe("ok")
+      const { rest } = yield* peer.allUntilEnd
       expect(rest).toHaveLength(0)
       expect(performance.now() - start).toBeGreaterThan(450)
-      expect(performance.now() - start).toBeLessThan(1500)
     })
   )
 
-  live("ends when the peer has had enough, or the server shuts down", () =>
+  liveWithTool(noOpenssl, "is dropped with TLS, too", () =>
     Effect.gen(function* () {
-      const server = yield* testServer({ handshakeTimeout: "off" })
-      const impatient = yield* asked(server, "fault=hang")
-      yield* impatient.end
-      yield* impatient.ended
-      const patient = yield* asked(server, "fault=hang")
-      const other = yield* RawClient.connect({ port: server.port })
-      yield* other.write(Frames.text("others are served"))
-      expect((yield* other.nextMessage).text).toBe("others are served")
-      yield* Effect.forkScoped(server.shutdown)
-      yield* lastWords(other)
-      const { rest } = yield* patient.allUntilEnd
-      expect(rest).toHaveLength(0)
-    })
-  )
-
-  live("has its time, too, behind another request", () =>
-    Effect.gen(function* () {
-      const server = yield* testServer({ handshakeTimeout: 500 })
-      const peer = yield* RawClient.open({ port: server.port })
-      const plain = Http.request({ path: "/livez", headers: { Upgrade: null, Connection: null } })
-      yield* peer.write(plain + Http.request({ path: "/echo?fault=hang" }))
-      expect((yield* peer.response).status).toBe(200)
+      const { cert, key } = yield* selfSigned
+      const { port } = yield* testServer({ ...OPTIONS, tlsCert: cert, tlsKey: key })
+      const peer = yield* atOnce(port, "fault=hang", [], { tls: true })
       expect((yield* peer.allUntilEnd).rest).toHaveLength(0)
+    })
+  )
+
+  live("is dropped at a shutdown in between, and holds it up no moment", () =>
+    Effect.gen(function* () {
+      const server = yield* testServer({ handshakeTimeout: "30 seconds" })
+      const peer = yield* atOnce(server.port, "fault=hang")
+      const pipelined = yield* RawClient.open({ port: server.port })
+      yield* pipelined.write(
+        `GET /livez HTTP/1.1\r\nHost: a\r\n\r\n${Http.request({ path: "/echo?fault=hang" })}`
+      )
+      expect((yield* pipelined.response).status).toBe(200)
+      yield* server.shutdown
+      for (const one of [peer, pipelined]) expect((yield* one.allUntilEnd).rest).toHaveLength(0)
+    })
+  )
+
+  for (const [how, leave] of [
+    ["ends", (peer: RawClient.RawClient) => peer.end],
+    ["resets", (peer: RawClient.RawClient) => peer.reset]
+  ] as const) {
+    live(`is over when its peer ${how} TCP`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer({ handshakeTimeout: "30 seconds" })
+        const peer = yield* atOnce(server.port, "fault=hang")
+        yield* leave(peer)
+        expect((yield* peer.allUntilEnd).rest).toHaveLength(0)
+        yield* server.shutdown
+      })
+    )
+  }
+
+  live("takes no place that a connection could have", () =>
+    Effect.gen(function* () {
+      const server = yield* testServer({ maxConnections: 1 })
+      yield* atOnce(server.port, "fault=hang")
+      const { peer } = yield* speaker(server.port, "")
+      yield* peer.write(Frames.text("others are served"))
+      expect((yield* peer.nextMessage).text).toBe("others are served")
     })
   )
 })
 
 describe("a fault that can't be read", () => {
-  live("is answered 400, as JSON that names the parameter, the value and what is accepted", () =>
-    Effect.gen(function* () {
-      const server = yield* testServer()
-      for (const [query, ...words] of [
-        ["fault=explode", "fault", '"explode"', "close, reset"],
-        ["fault=reset&after=soon", "after", '"soon"', "3msg"],
-        ["fault=drop", "rate", "missing", "0 to 1"]
-      ] as const) {
-        const { body, headers, status } = yield* (yield* asked(server, query)).response
-        expect(status).toBe(400)
-        expect(headers["content-type"]).toBe("application/json")
-        expect(JSON.parse(body)).toMatchObject({ error: "InvalidFault" })
-        for (const word of words)
-          expect(JSON.parse(body)).toMatchObject({ message: expect.stringContaining(word) })
-      }
-    })
-  )
+  for (const [query, parts] of [
+    ["fault=explode", ["fault", '"explode"', FaultPlan.kinds.join(", ")]],
+    ["fault", ["fault", '""', "throttle"]],
+    ["fault=close&code=1005", ["code", '"1005"', "3000-4999"]],
+    ["fault=reset&after=soon", ["after", '"soon"', "3msg"]],
+    ["fault=drop", ["rate is missing", "0 to 1"]],
+    ["fault=throttle&rate=1%20GB", ["rate", '"1 GB"', "10KiB"]],
+    ["fault=reset&fault=stall", ["fault is given more than once"]]
+  ] as const) {
+    live(`is refused with 400, that names it and says what is accepted: ${query}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* testServer()
+        const before = yield* rejected(400)
+        const refusal = yield* refusalOf(port, query)
+        expect(refusal).toMatchObject({ status: 400, error: "InvalidFault" })
+        for (const part of parts) expect(refusal).toHaveProperty("message", expect.stringContaining(part))
+        expect(yield* rejected(400)).toBe(before + 1)
+      })
+    )
+  }
 
-  live("is answered 403 where faults are off, and so is one that can be", () =>
+  live("comes second to what is wrong with the handshake itself", () =>
     Effect.gen(function* () {
-      const server = yield* testServer({ faults: false })
-      for (const query of ["fault=explode", "fault=reset", "fault=refuse", "fault=hang"]) {
-        const { body, status } = yield* (yield* asked(server, query)).response
-        expect(status).toBe(403)
-        expect(JSON.parse(body)).toMatchObject({
-          error: "FaultsDisabled",
-          message: expect.stringContaining("--faults on")
-        })
-      }
-      const peer = yield* RawClient.connect({ port: server.port, path: "/echo?after=3msg&code=1" })
-      yield* peer.write(Frames.text("no fault"))
-      expect((yield* peer.nextMessage).text).toBe("no fault")
+      const { port } = yield* testServer()
+      const headers = { Origin: "https://foreign.example" }
+      expect(yield* refusalOf(port, "fault=explode", headers)).toMatchObject({ status: 403 })
+      expect(yield* refusalOf(port, "fault=hang", headers)).toMatchObject({ status: 403 })
     })
   )
 })
 
-describe("a program", () => {
-  const greet = (text: string) => (connection: Connection) =>
-    Effect.zipRight(Effect.ignore(connection.send(text)), connection.stopSignal.await)
+describe("with faults off", () => {
+  for (const query of [
+    "fault=reset",
+    "fault=hang",
+    "fault=refuse&status=404",
+    "fault=explode",
+    "fault=drop&rate=2"
+  ]) {
+    live(`asking for one is refused with 403, that says how to allow it: ${query}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* testServer({ faults: false })
+        expect(yield* refusalOf(port, query)).toMatchObject({
+          status: 403,
+          error: "FaultsDisabled",
+          message: expect.stringContaining("--faults on")
+        })
+      })
+    )
+  }
 
-  live("doesn't let its clients ask for faults, unless it wants to", () =>
+  live("asking for none is a handshake like any other", () =>
     Effect.gen(function* () {
-      const server = yield* serverWith(greet("hello"))
-      const peer = yield* RawClient.connect({ port: server.port, path: "/echo?fault=reset" })
-      expect((yield* peer.nextMessage).text).toBe("hello")
+      const { port } = yield* testServer({ faults: false })
+      const { peer } = yield* speaker(port, "after=3msg&code=1")
+      yield* peer.write(Frames.text("a"))
+      expect((yield* peer.nextMessage).text).toBe("a")
     })
   )
+})
 
-  live("plans faults by code, with a handler of its own", () =>
+describe("a shutdown", () => {
+  live("waits for no hanging handshake, and says goodbye to those that are open", () =>
     Effect.gen(function* () {
-      const server = yield* serverWith(
-        greet("hello"),
-        {},
-        Faults.layer(({ headers }) =>
-          headers["x-fault"] === undefined
-            ? undefined
-            : FaultPlan.make({ fault: "close", code: 4001, after: "1msg" })
-        )
+      const server = yield* testServer({ handshakeTimeout: "30 seconds" })
+      const hanging = yield* atOnce(server.port, "fault=hang")
+      const { peer } = yield* speaker(server.port, "fault=delay&time=1h")
+      yield* peer.write(Frames.text("a"))
+      yield* eventually(
+        "that is read",
+        Effect.map(server.connections.list, ([connection]) => connection?.messagesIn === 1)
       )
-      const broken = yield* RawClient.connect({ port: server.port, headers: { "X-Fault": "yes" } })
-      expect((yield* lastWords(broken)).frames.map(Frames.describe)).toEqual(["text hello", "close 4001"])
-      const whole = yield* RawClient.connect({ port: server.port })
-      expect((yield* whole.nextMessage).text).toBe("hello")
+      const shutdown = yield* Effect.fork(server.shutdown)
+      expect(Frames.describe(yield* peer.nextFrame)).toBe("text a")
+      const close = yield* peer.nextFrame
+      expect(Frames.describe(close)).toBe("close 1001 server shutting down")
+      yield* peer.answerClose([close])
+      yield* Fiber.join(shutdown)
+      expect((yield* hanging.allUntilEnd).rest).toHaveLength(0)
     })
   )
 })

@@ -2,7 +2,6 @@
  * How many connections may be open, and what those over it are told.
  */
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
 import type { ServerOptions } from "../../src/index.js"
@@ -11,6 +10,7 @@ import * as Frames from "../support/frames.js"
 import { get } from "../support/get.js"
 import * as Http from "../support/http.js"
 import { live } from "../support/live.js"
+import { rejected } from "../support/metrics.js"
 import * as RawClient from "../support/RawClient.js"
 import { testServer, type TestServer } from "../support/server.js"
 
@@ -40,17 +40,6 @@ const refusal = (server: TestServer, client?: string) =>
     const { body, headers, status } = yield* peer.response
     return { status, headers, body: JSON.parse(body) as unknown }
   })
-
-/** How many handshakes this process has refused with a status. */
-const rejected = (status: number) =>
-  Metric.counter("answerback_handshakes_rejected_total", {
-    description: "Handshakes that were refused, by the HTTP status of the answer",
-    incremental: true
-  }).pipe(
-    Metric.tagged("status", String(status)),
-    Metric.value,
-    Effect.map(({ count }) => count)
-  )
 
 /** So many handshakes at once; tells those that were accepted, and what the others were answered. */
 const storm = (
