@@ -112,6 +112,7 @@ describe("settings that a program writes", () => {
         drainDelay: Duration.seconds(1),
         drainSpread: "2 minutes",
         shutdownCode: 1012,
+        faults: false,
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -141,6 +142,7 @@ describe("settings that a program writes", () => {
         drainDelay: Duration.seconds(1),
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
+        faults: false,
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -267,6 +269,7 @@ describe("settings in the environment", () => {
         ANSWERBACK_DRAIN_DELAY: "1s",
         ANSWERBACK_DRAIN_SPREAD: "2m",
         ANSWERBACK_SHUTDOWN_CODE: "1012",
+        ANSWERBACK_FAULTS: "off",
         ANSWERBACK_TLS_CERT: "cert.pem",
         ANSWERBACK_TLS_KEY: "key.pem"
       })
@@ -299,6 +302,7 @@ describe("settings in the environment", () => {
         drainDelay: Duration.seconds(1),
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
+        faults: false,
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
