@@ -1,5 +1,5 @@
 /**
- * The example of the README is a program that runs.
+ * The examples of the README are programs that run.
  */
 import * as Effect from "effect/Effect"
 import { transform } from "esbuild"
@@ -17,37 +17,62 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 /** Inside the package, where it can be imported by its name. */
 const folder = `${root}dist`
 
-/** The first block of TypeScript. */
-const example = Effect.promise(async () => {
+/** The blocks of TypeScript. */
+const examples = Effect.promise(async () => {
   const readme = await fs.readFile(`${root}README.md`, "utf8")
-  const [, code = ""] = /```ts\n(.*?)```/s.exec(readme) ?? []
-  return code
+  return [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code)
 })
 
-describe("the program in the README", () => {
+/** Runs one of the blocks on a port of its own, and waits until it listens. */
+const running = (index: number) =>
+  Effect.gen(function* () {
+    const port = yield* freePort
+    const code = (yield* examples)[index]?.replace("port: 8080", `port: ${port}`) ?? ""
+    const { code: script } = yield* Effect.promise(() => transform(code, { loader: "ts", format: "esm" }))
+    const file = `${folder}/readme-${process.pid}-${index}.mjs`
+    yield* Effect.acquireRelease(
+      Effect.promise(() => fs.writeFile(file, script)),
+      () => Effect.promise(() => fs.rm(file))
+    )
+    const program = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] })),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+    const exited = new Promise<number | null>((resolve) => program.once("exit", resolve))
+    const listening = new Promise<"listening">((resolve) =>
+      program.stdout.once("data", () => resolve("listening"))
+    )
+    expect(yield* Effect.promise(() => Promise.race([listening, exited]))).toBe("listening")
+    return { port, program, exited }
+  })
+
+describe("a program in the README", () => {
   live("runs on the built package, does what it says, and says its last word on SIGTERM", () =>
     Effect.gen(function* () {
-      const port = yield* freePort
-      const code = (yield* example).replace("port: 8080", `port: ${port}`)
-      const { code: script } = yield* Effect.promise(() => transform(code, { loader: "ts", format: "esm" }))
-      const file = `${folder}/readme-${process.pid}.mjs`
-      yield* Effect.acquireRelease(
-        Effect.promise(() => fs.writeFile(file, script)),
-        () => Effect.promise(() => fs.rm(file))
-      )
-      const program = yield* Effect.acquireRelease(
-        Effect.sync(() => spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] })),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
-      )
-      const exited = new Promise<number | null>((resolve) => program.once("exit", resolve))
-      const listening = new Promise<"listening">((resolve) =>
-        program.stdout.once("data", () => resolve("listening"))
-      )
-      expect(yield* Effect.promise(() => Promise.race([listening, exited]))).toBe("listening")
-
+      const { exited, port, program } = yield* running(0)
       const peer = yield* RawClient.connect({ port, path: "/shout" })
       yield* peer.write(Frames.text("hello"))
       expect((yield* peer.nextMessage).text).toBe("HELLO")
+      program.kill("SIGTERM")
+      expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+        "close 1001 server shutting down"
+      ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+
+  live("lets go wrong what it plans, and what it applies", () =>
+    Effect.gen(function* () {
+      const { exited, port, program } = yield* running(1)
+      const planned = yield* RawClient.connect({ port, headers: { "x-test": "1" } })
+      for (const text of ["1", "2", "3"]) yield* planned.write(Frames.text(text))
+      const { frames } = yield* planned.allUntilEnd
+      expect(frames.map(Frames.describe)).toEqual(["text 1", "text 2", "text 3"])
+      expect(yield* planned.endedByKernel).toBe("reset")
+
+      const peer = yield* RawClient.connect({ port })
+      for (const text of ["1", "hush", "2"]) yield* peer.write(Frames.text(text))
+      expect((yield* peer.nextMessage).text).toBe("1")
       program.kill("SIGTERM")
       expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
         "close 1001 server shutting down"
