@@ -2,6 +2,7 @@
  * What faults look like to a client, at the byte: echoes up to the moment, then what was asked for, and nothing else.
  */
 import * as Effect from "effect/Effect"
+import { randomBytes } from "node:crypto"
 import { describe, expect } from "vitest"
 import { noOpenssl, selfSigned } from "../support/certificate.js"
 import { atOnce, speaker } from "../support/faultyPeer.js"
@@ -197,6 +198,23 @@ describe("an echo that is corrupt", () => {
         yield* peer.write(Frames.close(1002, "RSV2"))
         expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual(["close 1002 RSV2"])
         expect(yield* server.logged("connection closed")).toMatchObject({ reason: "Fault", code: 1002 })
+      })
+    )
+  }
+})
+
+describe("bytes that aren't compressed", () => {
+  for (const fault of ["truncate", "corrupt"]) {
+    live(`overtake no echo that is yet to be compressed: ${fault}`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer({ ...PATIENT, compression: true, highWaterMark: "16MiB" })
+        const { heard, peer, says } = yield* speaker(server.port, `fault=${fault}&after=1msg`, true)
+        // Takes long to compress, and what follows it is read at once.
+        const long = randomBytes(300_000).toString("hex")
+        yield* peer.write(Buffer.concat([says(long), Frames.text("short")]))
+        expect(heard(yield* peer.nextFrame)).toBe(text(long))
+        if (fault === "corrupt") expect(heard(yield* peer.nextFrame)).toBe(rsv2("short"))
+        else expect((yield* peer.allUntilEnd).rest).toEqual(halfOf(unmasked("short")))
       })
     )
   }
