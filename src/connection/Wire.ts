@@ -20,6 +20,8 @@ export interface Wire {
 interface Handle {
   readonly bytesWritten?: unknown
   readonly writeQueueSize?: unknown
+  /** 0 if the kernel knows of a peer. */
+  readonly getpeername?: (name: object) => number
 }
 
 interface WithHandle {
@@ -30,8 +32,12 @@ interface Reading {
   readonly _readableState?: { readonly ended?: boolean }
 }
 
-/** Whether the peer has ended its side. Node has no event for it before all is read: on a socket that isn't read, never. */
-export const hasEnded = (socket: Socket & Reading): boolean => socket._readableState?.ended === true
+/**
+ * Whether the peer has ended its side, or reset the connection. Node has no event for it before all is read: on a
+ * socket that isn't read, never. Behind more than Node's own buffer takes, only a reset can be told.
+ */
+export const hasEnded = (socket: Socket & Reading & WithHandle): boolean =>
+  socket._readableState?.ended === true || (socket._handle?.getpeername?.({}) ?? 0) !== 0
 
 /** A TCP connection; with TLS it is the one under it, whose bytes pass however large the records are. */
 export const tcp = (socket: Socket & WithHandle): Wire => ({
