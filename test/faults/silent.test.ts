@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { describe, expect } from "vitest"
-import { eventually } from "../support/eventually.js"
+import { eventually, turn } from "../support/eventually.js"
 import { speaker } from "../support/faultyPeer.js"
 import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
@@ -41,6 +41,18 @@ describe("a stalled connection", () => {
       })
     )
   }
+
+  live("ends within seconds when its peer resets TCP behind more than is ever read", () =>
+    Effect.gen(function* () {
+      const server = yield* testServer({ ...PATIENT, maxPayload: "128MiB" })
+      const { peer } = yield* speaker(server.port, "fault=stall")
+      // As much as one write hands to the kernel, which is more than Node reads ahead.
+      yield* Effect.forkScoped(Effect.ignore(peer.write(MUCH)))
+      yield* turn
+      yield* peer.reset
+      expect(yield* server.logged("connection closed")).toMatchObject({ reason: "PeerVanished", code: null })
+    })
+  )
 
   live("ends when its peer resets TCP", () =>
     Effect.gen(function* () {
