@@ -2,6 +2,7 @@
  * A WebSocket server as a Layer: the program's handler, our lifecycle.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -124,7 +125,7 @@ export const make = <E, R>(
           maxPayload
         })
         const faulty = wrap?.(transport, plan)
-        const id = registry.accept(faulty?.transport ?? transport, { path, subprotocol })
+        const id = registry.accept(faulty ?? transport, { path, subprotocol })
         if (id === undefined) transport.destroy()
         else faulty?.opened(id)
       },
@@ -149,7 +150,7 @@ export const make = <E, R>(
           onUpgrade,
           onRefused: (socket, refusal) => onRefused(peerOf(socket), refusal),
           onError: (cause) => {
-            log(Effect.logWarning("the listening socket failed", cause))
+            log(Effect.logWarning("the listening socket failed", Cause.fail(cause)))
           }
         }
       ),

@@ -85,6 +85,11 @@ export class Outbox {
     this.#socket.write(bytes, this.#onWritten)
   }
 
+  /** Writes a ping. */
+  ping(payload: string): void {
+    this.#ws.ping(payload, false, this.#onSent)
+  }
+
   /** Writes a pong. */
   pong(payload: Buffer): void {
     this.#pongs.cork()

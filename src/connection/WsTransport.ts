@@ -152,7 +152,7 @@ export class WsTransport implements RawTransport {
   }
 
   ping(payload: string): void {
-    if (this.#canSend) this.#ws.ping(payload)
+    if (this.#canSend) this.#outbox.ping(payload)
   }
 
   // By hand, since `ws` ends the connection of a peer that sends more than a few pings in one read.

@@ -13,12 +13,17 @@ import type { Value } from "../config/Value.js"
 import * as CloseCode from "../protocol/CloseCode.js"
 import * as Parameter from "./Parameter.js"
 
-/** A parameter: text or, in JSON, a number. */
-const field = <A>(schema: Schema.Schema<A>, value: Value<A>, write: (value: A) => string) =>
+/** A parameter: text or, in JSON, a number, which may have a unit of its own. */
+const field = <A>(
+  schema: Schema.Schema<A>,
+  value: Value<A>,
+  write: (value: A) => string,
+  unit: string = ""
+) =>
   Schema.transformOrFail(Schema.Union(Schema.String, Schema.Number), schema, {
     strict: true,
     decode: (given, _, ast) => {
-      const read = value.read(String(given))
+      const read = value.read(typeof given === "number" ? `${given}${unit}` : given)
       return read === undefined
         ? ParseResult.fail(new ParseResult.Type(ast, given))
         : ParseResult.succeed(read)
@@ -27,13 +32,13 @@ const field = <A>(schema: Schema.Schema<A>, value: Value<A>, write: (value: A) =
   })
 
 const number = (value: Value<number>) => field(Schema.Number, value, String)
-const millis = field(Schema.Number, Parameter.millis, (time) => `${time}ms`)
+const millis = field(Schema.Number, Parameter.millis, (time) => `${time}ms`, "ms")
 const moment = Schema.Union(
   Schema.TaggedStruct("Time", { millis: Schema.Number }),
   Schema.TaggedStruct("Messages", { count: Schema.Number })
 )
 
-const after = { after: Schema.optional(field(moment, Parameter.moment, Parameter.writeMoment)) }
+const after = { after: Schema.optional(field(moment, Parameter.moment, Parameter.writeMoment, "ms")) }
 const seed = { seed: Schema.optional(number(Parameter.seed)) }
 const rate = { rate: number(Parameter.share) }
 
@@ -103,7 +108,7 @@ export type HandshakePlan = PlanOf<"refuse" | "hang">
 /** A fault of a connection that is open. */
 export type ConnectionPlan = Exclude<FaultPlan, HandshakePlan>
 
-/** A plan as a program or JSON writes it. */
+/** A plan as a program or JSON writes it: numbers where they are times are milliseconds. */
 export type FaultInput = Schema.Schema.Encoded<typeof schema>
 
 /** The names of all faults. */

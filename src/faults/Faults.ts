@@ -1,6 +1,7 @@
 /**
  * Interruptions on demand: what goes wrong with the connections of a server, as its clients or its program ask.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Either from "effect/Either"
 import * as Effect from "effect/Effect"
@@ -23,15 +24,14 @@ export interface FaultRequest extends Request {
   readonly target: string
 }
 
-/** Makes a transport such that something can go wrong with it, and what is planned does. */
-export type Wrapper = (
-  inner: RawTransport,
-  plan: FaultPlan.ConnectionPlan | undefined
-) => {
-  readonly transport: Transport
+/** A transport with which something can go wrong. */
+export interface Faulty extends Transport {
   /** The connection has got an id, by which faults can be asked for. */
   readonly opened: (id: ConnectionId) => void
 }
+
+/** Makes a transport such that something can go wrong with it, and what is planned does. */
+export type Wrapper = (inner: RawTransport, plan: FaultPlan.ConnectionPlan | undefined) => Faulty
 
 /** What goes wrong with the connections of a server. */
 export class Faults extends Context.Tag("answerback/Faults")<
@@ -46,8 +46,10 @@ export class Faults extends Context.Tag("answerback/Faults")<
   }
 >() {}
 
+const planFailed = refusal(500, "FaultPlanFailed", "the program failed to plan a fault: its log says how")
+
 const make = (
-  decide: Context.Tag.Service<Faults>["decide"]
+  decideOn: Context.Tag.Service<Faults>["decide"]
 ): Effect.Effect<Context.Tag.Service<Faults>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const elapsed = yield* monotonic
@@ -55,7 +57,15 @@ const make = (
     const random = new PCGRandom(yield* Random.nextInt)
     const open = new Map<string, Interruptible>()
     return {
-      decide,
+      decide: (request) => {
+        try {
+          return decideOn(request)
+        } catch (cause) {
+          // It is the program's own, and called where nobody would catch what it throws.
+          fork(Effect.logError("fault plan failed", Cause.die(cause)))
+          return Either.left(planFailed)
+        }
+      },
       apply: (id, plan) =>
         Effect.suspend(() => {
           const transport = open.get(id)
@@ -73,15 +83,9 @@ const make = (
           newSeed: () => random.integer(2 ** 32)
         }
         return (inner, plan) => {
-          const transport = new Interruptible(inner, tools)
+          const transport = new Interruptible(inner, tools, open)
           if (plan !== undefined) transport.apply(plan)
-          return {
-            transport,
-            opened: (id) => {
-              open.set(id, transport)
-              transport.onGone = () => open.delete(id)
-            }
-          }
+          return transport
         }
       }
     }

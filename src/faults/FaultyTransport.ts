@@ -27,6 +27,7 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   /** The connection ends now, or is about to. */
   #isEnding = false
   #isSealed = false
+
   constructor(tools: Tools) {
     super(tools)
     this.#fuse = new Fuse(tools)
@@ -42,7 +43,7 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   }
 
   onPing(payload: Buffer): void {
-    if (!this.#silence.isSilent) this.#listener?.onPing(payload)
+    this.#listener?.onPing(payload)
   }
 
   onPong(payload: string): void {
@@ -73,6 +74,11 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   override get take(): Effect.Effect<ReadonlyArray<Message>> {
     this.#catchUp()
     return this.inner.take
+  }
+
+  override hasMessages(): boolean {
+    // What a stalled side doesn't hand out doesn't keep it from being idle.
+    return !this.isStalled() && this.inner.hasMessages()
   }
 
   override isHeard(): boolean {
@@ -166,11 +172,11 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     const { inner } = this
     switch (plan.fault) {
       case "close":
-        return this.#end({ _tag: "Close", code: plan.code, reason: plan.reason })
+        return this.#end(plan.fault, { _tag: "Close", code: plan.code, reason: plan.reason })
       case "reset":
-        return this.#end({ _tag: "Reset" })
+        return this.#end(plan.fault, { _tag: "Reset" })
       case "vanish":
-        return this.#end({ _tag: "End" })
+        return this.#end(plan.fault, { _tag: "End" })
       case "stall":
       case "mute":
         this.outlet = this.#silence.begin(plan.fault)
@@ -191,13 +197,13 @@ export class FaultyTransport extends OutletTransport implements TransportListene
   }
 
   /** Ends the connection, in order behind what was echoed. */
-  #end(last: Farewell): void {
+  #end(kind: ConnectionPlan["fault"], last: Farewell): void {
     this.#isEnding = true
     this.inner.inbox.limit(0)
     const end = (): void => {
       if (this.#isSealed) return
       if (last._tag === "End") this.inner.end()
-      this.#listener?.onEnding(StopReason.Fault({ kind: this.#plan?.fault ?? "", last }))
+      this.#listener?.onEnding(StopReason.Fault({ kind, last }))
     }
     // A reset takes along what the kernel has not been given.
     if (last._tag === "Reset") whenFlushed(this.tools, end)
@@ -210,7 +216,7 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     const frame = Frame.whole(message, how === "corrupt" ? Frame.RSV2 : 0)
     if (how === "truncate") {
       this.inner.writeRaw(frame.subarray(0, Math.floor(frame.length / 2)))
-      return this.#end({ _tag: "End" })
+      return this.#end(how, { _tag: "End" })
     }
     if (!this.inner.writeRaw(frame)) return
     this.#peerEnding.hasCorrupted = true

@@ -2,6 +2,7 @@
  * A transport with which something can go wrong at any time, and that costs next to nothing before it does.
  */
 import type { RawTransport, Transport, TransportListener } from "../connection/Transport.js"
+import type { ConnectionId } from "../protocol/ConnectionId.js"
 import type { StopReason } from "../protocol/StopReason.js"
 import type { ConnectionPlan } from "./FaultPlan.js"
 import { FaultyTransport } from "./FaultyTransport.js"
@@ -18,13 +19,21 @@ export class Interruptible extends PassThrough<Transport> implements TransportLi
   #faulty: FaultyTransport | undefined = undefined
   /** Who is told what happens. */
   #listener: TransportListener | undefined = undefined
-  /** Called when TCP is gone. */
-  onGone: (() => void) | undefined = undefined
+  readonly #open: Map<string, Interruptible>
+  #id: ConnectionId | undefined = undefined
 
-  constructor(raw: RawTransport, tools: SharedTools) {
+  /** @param open those that are open, by the ids of their connections. */
+  constructor(raw: RawTransport, tools: SharedTools, open: Map<string, Interruptible>) {
     super(raw)
     this.#raw = raw
     this.#tools = tools
+    this.#open = open
+  }
+
+  /** Its connection has this id. */
+  opened(id: ConnectionId): void {
+    this.#id = id
+    this.#open.set(id, this)
   }
 
   override attach(listener: TransportListener): void {
@@ -67,7 +76,7 @@ export class Interruptible extends PassThrough<Transport> implements TransportLi
   }
 
   onClosed(): void {
-    this.onGone?.()
+    if (this.#id !== undefined) this.#open.delete(this.#id)
     this.#listener?.onClosed()
   }
 }

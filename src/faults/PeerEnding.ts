@@ -27,7 +27,7 @@ export class PeerEnding {
       this.#withheld ??= reason
       return
     }
-    this.isUnanswered = this.#withheld !== undefined
+    this.isUnanswered = isSilent && this.#withheld !== undefined
     this.#tell(this.#withheld ?? reason)
   }
 

@@ -17,9 +17,20 @@ export interface Tools {
   readonly newSeed: () => number
 }
 
+/** Longer ones never end. */
+const LONGEST_SLEEP = 2 ** 31 - 1
+
+const sleep = (millis: number): Effect.Effect<void> =>
+  millis <= LONGEST_SLEEP
+    ? Effect.sleep(millis)
+    : Effect.zipRight(
+        Effect.sleep(LONGEST_SLEEP),
+        Effect.suspend(() => sleep(millis - LONGEST_SLEEP))
+      )
+
 /** Calls back after so many milliseconds, but not within this call; not at all once the result has been called. */
 export const later = ({ run }: Tools, millis: number, callback: () => void): (() => void) =>
-  run(Effect.zipRight(millis > 0 ? Effect.sleep(millis) : Effect.yieldNow(), Effect.sync(callback)))
+  run(Effect.zipRight(millis > 0 ? sleep(millis) : Effect.yieldNow(), Effect.sync(callback)))
 
 /** Calls back when the kernel has taken all that was written; at once if it has. */
 export const whenFlushed = ({ inner, run }: Tools, callback: () => void): void => {

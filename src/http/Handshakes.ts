@@ -46,7 +46,7 @@ const onDemand = ({ status, ...plan }: FaultPlan.PlanOf<"refuse">): Handshake.Re
   Handshake.refusal(
     status,
     "Fault",
-    "the handshake is refused, as its URL asks",
+    "the handshake is refused, as was asked for",
     plan["retry-after"] === undefined ? {} : { "retry-after": String(plan["retry-after"]) }
   )
 

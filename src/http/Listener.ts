@@ -126,7 +126,7 @@ export const make = (
         deadline: options.deadlines.set(() => drop(one))
       }
       tcp.once("close", () => one.deadline.cancel())
-      // Asked for now, and so remembered by Node: there is no address any more when the peer has gone.
+      // Asked for at once, and so remembered by Node: there is no address any more when the peer has gone.
       const name = nameOf(tcp)
       if (options.tls === undefined) return track(one, tcp)
       insecure.set(name, one)

@@ -167,6 +167,7 @@ describe("a fault in JSON", () => {
     [{ fault: "drop", rate: 0.25, seed: 7 }, "fault=drop&rate=0.25&seed=7"],
     [{ fault: "drop", rate: "0.25", seed: "7" }, "fault=drop&rate=0.25&seed=7"],
     [{ fault: "drop", rate: 1e-7 }, "fault=drop&rate=0.0000001"],
+    [{ fault: "delay", time: 250, jitter: 0.5, after: 1000 }, "fault=delay&time=250ms&jitter=0.5ms&after=1s"],
     [{ fault: "throttle", rate: 512 }, "fault=throttle&rate=512"],
     [{ fault: "throttle", rate: "10KiB" }, "fault=throttle&rate=10KiB"],
     [{ fault: "refuse", status: 429, "retry-after": 5 }, "fault=refuse&status=429&retry-after=5"]

@@ -75,6 +75,15 @@ for (const fault of ["stall", "mute"] as const) {
       })
     )
 
+    timeless("is idle though a message has come that nobody takes", () =>
+      Effect.gen(function* () {
+        const { trail, transport } = yield* faulty(`fault=${fault}`, { watch: { idleTimeout: 1000 } })
+        transport.deliver("unheard")
+        yield* TestClock.adjust(1500)
+        expect(trail).toEqual(["close 3008 idle timeout"])
+      })
+    )
+
     timeless("ends as PeerVanished when TCP breaks", (log) =>
       Effect.gen(function* () {
         const connection = yield* faulty(`fault=${fault}`)

@@ -56,7 +56,7 @@ describe("refuse", () => {
           status,
           retryAfter,
           error: "Fault",
-          message: expect.stringContaining("as its URL asks")
+          message: expect.stringContaining("as was asked for")
         })
         expect(yield* rejected(status)).toBe(before + 1)
         yield* server.logged("handshake refused", { status, error: "Fault" })

@@ -126,6 +126,25 @@ describe("a program", () => {
     })
   )
 
+  live("that fails to plan a fault refuses that handshake, says so in its log, and serves the others", () =>
+    Effect.gen(function* () {
+      const faults = Faults.layer(({ headers }) => {
+        if (headers["x-fault"] !== undefined) throw new Error("no such fault")
+        return undefined
+      })
+      const server = yield* serverOf(WebSocketServer.layer(shout, options).pipe(Layer.provide(faults)))
+      const refused = yield* Effect.flip(
+        RawClient.connect({ port: server.port, headers: { "X-Fault": "what?" } })
+      )
+      expect(refused).toMatchObject({ response: { status: 500 } })
+      const line = yield* server.logged("fault plan failed")
+      expect(line).toMatchObject({ level: "error" })
+      expect(JSON.stringify(line)).toContain("no such fault")
+      const peer = yield* connect(server.port, "/echo")
+      expect((yield* peer.nextMessage).text).toBe("HELLO")
+    })
+  )
+
   live("has no faults in its URLs unless it says so", () =>
     Effect.gen(function* () {
       const server = yield* serverWith(shout, PATIENT)

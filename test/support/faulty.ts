@@ -76,7 +76,7 @@ export const serveFaulty = (
         })
         transports.push(transport)
         const faulty = wrap(transport, query === "" ? undefined : planOf(query))
-        const id = registry.accept(faulty.transport, { path: "/echo", subprotocol: undefined })
+        const id = registry.accept(faulty, { path: "/echo", subprotocol: undefined })
         if (id === undefined) return yield* Effect.dieMessage("the server accepts no more connections")
         faulty.opened(id)
         return {
