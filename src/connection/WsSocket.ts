@@ -70,6 +70,8 @@ export class WsSocket extends WebSocket {
   #listener: WsListener | undefined
   #badFrameCode: number | undefined
   #isSaid = false
+  /** How many of the pieces of a frame have been looked at. */
+  #settled = 0
   #socket: Socket | undefined
   #endListeners: ReadonlyArray<Listener> = []
 
@@ -134,13 +136,17 @@ export class WsSocket extends WebSocket {
     else this._receiver.write(NOTHING, (error) => (error ? this.afterReceived(then) : then()))
   }
 
-  /** Puts together the last pieces of a frame, if they are many and small: it may come a byte at a time. */
+  /**
+   * Puts together the pieces of a frame, if they are many and small: it may come a byte at a time. Each only once, or a
+   * long frame would be copied over and over.
+   */
   #compact(): void {
     const pieces = this._receiver._buffers
-    if (pieces.length === 0 || pieces.length % MANY_PIECES !== 0) return
-    const last = pieces.slice(-MANY_PIECES)
-    const size = last.reduce((sum, { length }) => sum + length, 0)
-    if (size < SMALL_PIECE * MANY_PIECES) pieces.splice(-MANY_PIECES, MANY_PIECES, Buffer.concat(last, size))
+    if (pieces.length < this.#settled) this.#settled = 0
+    if (pieces.length - this.#settled < MANY_PIECES) return
+    const size = pieces.slice(this.#settled).reduce((sum, { length }) => sum + length, 0)
+    if (size < SMALL_PIECE * MANY_PIECES) pieces.push(Buffer.concat(pieces.splice(this.#settled), size))
+    this.#settled = pieces.length
   }
 }
 

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import { describe, expect } from "vitest"
 import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
-import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
+import { testServer } from "../support/server.js"
 import { together } from "../support/session.js"
 
 describe("messages in one write with the peer's Close frame", () => {
@@ -21,8 +21,8 @@ describe("messages in one write with the peer's Close frame", () => {
   for (const { echoes, query } of cases) {
     live(query, () =>
       Effect.gen(function* () {
-        const program = yield* Program.start()
-        const peer = yield* RawClient.connect({ port: program.port, path: `/echo?${query}` })
+        const server = yield* testServer()
+        const peer = yield* RawClient.connect({ port: server.port, path: `/echo?${query}` })
         yield* peer.write(together(...["1", "2", "3", "4"].map(Frames.text), Frames.close(4001, "enough")))
         const { end, frames } = yield* peer.allUntilEnd
         expect(frames.map(Frames.describe)).toEqual([
@@ -30,7 +30,8 @@ describe("messages in one write with the peer's Close frame", () => {
           "close 4001 enough"
         ])
         expect(end).toBe("fin")
-        expect(yield* program.log.logged("connection closed")).toMatchObject({
+        yield* peer.end
+        expect(yield* server.logged("connection closed")).toMatchObject({
           reason: "PeerClosed",
           messagesIn: 4,
           messagesOut: echoes.length
