@@ -6,16 +6,20 @@ import * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Handler } from "./connection/Connection.js"
 import * as Deadlines from "./connection/Deadlines.js"
 import { monotonic } from "./connection/Monotonic.js"
 import * as Wire from "./connection/Wire.js"
+import * as Admin from "./admin/Admin.js"
+import * as EventFeed from "./admin/EventFeed.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
 import { Faults } from "./faults/Faults.js"
@@ -95,13 +99,32 @@ export const make = <E, R>(
       // At debug: a flood of them must not fill the disk.
       log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
     }
+    const scheme = config.tlsCert === undefined ? "http" : "https"
+    const closing = yield* Deferred.make<void>()
+    const admin = yield* Admin.make({
+      policy: { scheme, token: config.adminToken },
+      steered: {
+        connections: registry.connections,
+        faults,
+        feed: EventFeed.make({
+          events: registry.events,
+          epoch: (yield* Random.nextIntBetween(0, 36 ** 6)).toString(36),
+          quiet: Math.min(EventFeed.MOST_QUIET, Duration.toMillis(config.sendTimeout) / 2),
+          closing
+        })
+      },
+      onRefused: ({ remote }, { error, status }) => {
+        log(Effect.annotateLogs(Effect.logDebug("admin request refused"), { remote, status, error }))
+      },
+      peerOf
+    })
     const onRequest = yield* NodeHttpServer.makeHandler(
-      Routes.make({ endpoint: config.path, isDraining: () => isDraining, onRefused, peerOf })
+      Routes.make({ admin, endpoint: config.path, isDraining: () => isDraining, onRefused, peerOf })
     )
     const onUpgrade = Handshakes.make({
       endpoint: config.path,
       policy: {
-        scheme: config.tlsCert === undefined ? "http" : "https",
+        scheme,
         origins: config.origins,
         subprotocols: config.subprotocols
       },
@@ -165,6 +188,7 @@ export const make = <E, R>(
         const deadline = elapsed() + timeout
         yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
         isClosing = true
+        yield* Deferred.succeed(closing, undefined)
         yield* listener.stopListening
         yield* registry.drain({
           reason: StopReason.ServerShutdown({ code: config.shutdownCode }),

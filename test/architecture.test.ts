@@ -33,6 +33,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   faults: ["protocol", "config", "connection"],
   registry: ["protocol", "connection"],
   http: ["protocol", "config", "connection", "faults", "registry"],
+  admin: ["protocol", "config", "faults", "registry", "http"],
   "ServerConfig.ts": ["protocol", "config"],
   "WebSocketServer.ts": [
     "protocol",
@@ -41,6 +42,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts"
   ],
@@ -51,6 +53,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts"
@@ -62,6 +65,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts",
@@ -75,6 +79,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts",
@@ -103,7 +108,7 @@ const doors: ReadonlyArray<Door> = [
   {
     what: "the platform of Effect",
     matches: /^@effect\//,
-    isOpenTo: /^(http\/.*|WebSocketServer\.ts|main\.ts)$/,
+    isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts)$/,
     isForValues: false
   }
 ]

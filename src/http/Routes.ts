@@ -2,22 +2,14 @@
  * What the server answers over plain HTTP.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { notFound, type Refusal, refusal, upgradeRequired } from "../protocol/Handshake.js"
+import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
 import type * as Peer from "./Peer.js"
-import { toResponse } from "./Respond.js"
-
-/** The path that a request asks for: its target without the query (RFC 9112 section 3.2). */
-export const pathOf = (target: string): string => {
-  // An absolute form names scheme and host before the path.
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
-  return path === "" ? "/" : path
-}
-
-const methodNotAllowed = (path: string) =>
-  refusal(405, "MethodNotAllowed", `${path} answers GET and HEAD`, { allow: "GET, HEAD" })
+import { methodNotAllowed, toResponse } from "./Respond.js"
+import { pathOf } from "./Target.js"
 
 /** What the routes know of the server. */
 export interface RoutesOptions {
@@ -26,6 +18,13 @@ export interface RoutesOptions {
   readonly peerOf: ReturnType<typeof Peer.make>
   /** Called with what came for the endpoint and was no handshake. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
+  readonly admin: Admin
+}
+
+/** What answers on the paths of the admin API. */
+export interface Admin {
+  readonly hasPath: (path: string) => boolean
+  readonly app: HttpApp.Default
 }
 
 /** All routes. The endpoint itself answers here only what is no handshake. */
@@ -41,17 +40,20 @@ export const make = (options: RoutesOptions) => {
     ]
   ])
   // By hand: the platform's router takes `/LIVEZ` for `/livez`, and the characters of an endpoint for a pattern.
-  return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request.originalUrl)
     if (path === options.endpoint) {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
       options.onRefused(options.peerOf(message.socket, message), upgradeRequired)
-      return toResponse(upgradeRequired)
+      return Effect.succeed(toResponse(upgradeRequired))
     }
+    if (options.admin.hasPath(path)) return options.admin.app
     const answer = health.get(path)
-    if (answer === undefined) return toResponse(notFound(path, options.endpoint))
-    return request.method === "GET" || request.method === "HEAD"
-      ? answer()
-      : toResponse(methodNotAllowed(path))
+    if (answer === undefined) return Effect.succeed(toResponse(notFound(path, options.endpoint)))
+    return Effect.succeed(
+      request.method === "GET" || request.method === "HEAD"
+        ? answer()
+        : toResponse(methodNotAllowed(path, ["GET", "HEAD"]))
+    )
   })
 }

@@ -20,7 +20,7 @@ import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
 import { ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
-import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
+import { type ConnectionInfo, type Page, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
 import * as Sweep from "./Sweep.js"
 
@@ -32,6 +32,8 @@ export class Connections extends Context.Tag("answerback/Connections")<
     readonly count: Effect.Effect<number>
     /** All that are open, in the order of their ids, which is that of their opening. */
     readonly list: Effect.Effect<ReadonlyArray<ConnectionInfo>>
+    /** Some of them, in that order. A page stays right while connections come and go. */
+    readonly page: (options: PageOptions) => Effect.Effect<Page>
     /** One of them. */
     readonly get: (id: string) => Effect.Effect<ConnectionInfo, ConnectionNotFound>
     /** Stops one. Stopping one that is stopping already changes nothing. Doesn't wait until it has ended. */
@@ -46,6 +48,14 @@ export class Connections extends Context.Tag("answerback/Connections")<
   }
 >() {}
 
+/** Which of the connections are wanted. */
+export interface PageOptions {
+  /** How many at most. */
+  readonly limit: number
+  /** The id after which to begin; its connection may have ended. By default, from the first on. */
+  readonly after?: string | undefined
+}
+
 /** The connections, with what only the server itself does with them. */
 export interface Registry {
   readonly connections: Context.Tag.Service<Connections>
@@ -54,6 +64,7 @@ export interface Registry {
     transport: Transport,
     about: Pick<Connection, "path" | "subprotocol">
   ) => ConnectionId.ConnectionId | undefined
+  readonly events: Events
   /** Ends all connections, and accepts no more. */
   readonly drain: (options: DrainOptions) => Effect.Effect<void>
 }
@@ -108,7 +119,7 @@ export const make = <E, R>(options: {
     const onClosed: LifecycleOptions["onClosed"] = (connection, reason, code) =>
       Effect.suspend(() => {
         live.delete(connection.id)
-        events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason }))
+        events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason, code }))
         if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
         return logLine("connection closed", {
           connection: connection.id,
@@ -154,6 +165,21 @@ export const make = <E, R>(options: {
         return found === undefined ? Effect.fail(new ConnectionNotFound({ id })) : Effect.succeed(found)
       })
 
+    const page = ({ after = "", limit }: PageOptions): Page => {
+      const connections: Array<ConnectionInfo> = []
+      let next: ConnectionInfo["id"] | null = null
+      // They stand here in the order of their ids.
+      for (const [id, { connection }] of live) {
+        if (id <= after) continue
+        if (connections.length === limit) {
+          next = connections.at(-1)?.id ?? null
+          break
+        }
+        connections.push(snapshot(connection))
+      }
+      return { total: live.size, connections, next }
+    }
+
     /** Stops one after the other, evenly over `spread`, and waits until all have ended. */
     const stopAllOver = (lifecycles: ReadonlyArray<Lifecycle>, reason: StopReason, spread: number) =>
       Effect.gen(function* () {
@@ -187,9 +213,11 @@ export const make = <E, R>(options: {
     return {
       accept,
       drain,
+      events,
       connections: {
         count: Effect.sync(() => live.size),
         list: Effect.sync(() => Array.from(live.values(), ({ connection }) => snapshot(connection))),
+        page: (options) => Effect.sync(() => page(options)),
         get: (id) => Effect.map(find(id), ({ connection }) => snapshot(connection)),
         stop: Effect.fn("Connections.stop")(function* (id, stopOptions) {
           const lifecycle = yield* find(id)

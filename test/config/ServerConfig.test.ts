@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { options } from "../../src/config/ServerOptions.js"
@@ -41,7 +42,8 @@ const promised: Readonly<
   shutdownCode: ["shutdown-code", ["ANSWERBACK_SHUTDOWN_CODE"], 1001],
   tlsCert: ["tls-cert", ["ANSWERBACK_TLS_CERT"], undefined],
   tlsKey: ["tls-key", ["ANSWERBACK_TLS_KEY"], undefined],
-  faults: ["faults", ["ANSWERBACK_FAULTS"], true]
+  faults: ["faults", ["ANSWERBACK_FAULTS"], true],
+  adminToken: ["admin-token", ["ANSWERBACK_ADMIN_TOKEN"], undefined]
 }
 
 const defaults = Object.fromEntries(Object.entries(promised).map(([name, [, , value]]) => [name, value]))
@@ -113,6 +115,7 @@ describe("settings that a program writes", () => {
         drainSpread: "2 minutes",
         shutdownCode: 1012,
         faults: false,
+        adminToken: "s3cret",
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -143,6 +146,7 @@ describe("settings that a program writes", () => {
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
         faults: false,
+        adminToken: Redacted.make("s3cret"),
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -270,6 +274,7 @@ describe("settings in the environment", () => {
         ANSWERBACK_DRAIN_SPREAD: "2m",
         ANSWERBACK_SHUTDOWN_CODE: "1012",
         ANSWERBACK_FAULTS: "off",
+        ANSWERBACK_ADMIN_TOKEN: "s3cret",
         ANSWERBACK_TLS_CERT: "cert.pem",
         ANSWERBACK_TLS_KEY: "key.pem"
       })
@@ -303,6 +308,7 @@ describe("settings in the environment", () => {
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
         faults: false,
+        adminToken: Redacted.make("s3cret"),
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
