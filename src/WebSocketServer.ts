@@ -29,7 +29,7 @@ import type * as Handshake from "./protocol/Handshake.js"
 import { StopReason } from "./protocol/StopReason.js"
 import * as Connections from "./registry/Connections.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
-import { countRejected } from "./telemetry/Metrics.js"
+import * as Metrics from "./telemetry/Metrics.js"
 
 /** Where a server listens. */
 export interface ServerAddress {
@@ -73,8 +73,10 @@ export const make = <E, R>(
 > =>
   Effect.gen(function* () {
     const config = yield* ServerConfig
+    const metrics = yield* Metrics.make
     const registry = yield* Connections.make({
       handler,
+      observers: [metrics],
       closeTimeout: config.closeTimeout,
       watch: {
         heartbeatInterval: Duration.toMillis(config.heartbeatInterval),
@@ -91,12 +93,18 @@ export const make = <E, R>(
     const log = yield* FiberSet.makeRuntime<never, void>()
     const peerOf = Peer.make(config.trustedProxies)
     const onRefused = ({ remote }: Peer.Peer, { error, status }: Handshake.Refusal): void => {
-      countRejected(status)
+      metrics.rejected(status)
       // At debug: a flood of them must not fill the disk.
       log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
     }
     const onRequest = yield* NodeHttpServer.makeHandler(
-      Routes.make({ endpoint: config.path, isDraining: () => isDraining, onRefused, peerOf })
+      Routes.make({
+        endpoint: config.path,
+        isDraining: () => isDraining,
+        metrics: () => metrics.scrape(),
+        onRefused,
+        peerOf
+      })
     )
     const onUpgrade = Handshakes.make({
       endpoint: config.path,

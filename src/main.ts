@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import packageJson from "../package.json" with { type: "json" }
 import * as Cli from "./Cli.js"
 import * as EchoServer from "./EchoServer.js"
 import { StartError } from "./http/StartError.js"
 import { ServerConfig } from "./ServerConfig.js"
 import * as LogSink from "./telemetry/LogSink.js"
 import * as Logging from "./telemetry/Logging.js"
+import { VERSION } from "./Version.js"
 
 const complain = (problem: string): void => {
   process.stderr.write(`answerback: ${problem}\n`)
@@ -76,7 +76,7 @@ switch (command._tag) {
     process.stdout.write(Cli.help())
     break
   case "Version":
-    process.stdout.write(`${packageJson.version}\n`)
+    process.stdout.write(`${VERSION}\n`)
     break
   case "Invalid":
     command.problems.forEach(complain)

@@ -126,7 +126,7 @@ export const oneOf = <const A extends string>(...words: ReadonlyArray<A>): Value
 })
 
 /** Paths that the server answers itself. */
-const reserved: ReadonlyArray<string> = ["/livez", "/readyz"]
+const reserved: ReadonlyArray<string> = ["/livez", "/readyz", "/metrics"]
 
 /** The path of a URL, as a client's URL parser would write it. */
 export const path: Value<string> = {

@@ -23,6 +23,8 @@ const methodNotAllowed = (path: string) =>
 export interface RoutesOptions {
   readonly endpoint: string
   readonly isDraining: () => boolean
+  /** What `/metrics` answers. */
+  readonly metrics: () => { readonly body: string; readonly contentType: string }
   readonly peerOf: ReturnType<typeof Peer.make>
   /** Called with what came for the endpoint and was no handshake. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
@@ -30,8 +32,15 @@ export interface RoutesOptions {
 
 /** All routes. The endpoint itself answers here only what is no handshake. */
 export const make = (options: RoutesOptions) => {
-  const health = new Map([
+  const open = new Map([
     ["/livez", () => HttpServerResponse.text("ok")],
+    [
+      "/metrics",
+      () => {
+        const { body, contentType } = options.metrics()
+        return HttpServerResponse.text(body, { contentType })
+      }
+    ],
     [
       "/readyz",
       () =>
@@ -48,7 +57,7 @@ export const make = (options: RoutesOptions) => {
       options.onRefused(options.peerOf(message.socket, message), upgradeRequired)
       return toResponse(upgradeRequired)
     }
-    const answer = health.get(path)
+    const answer = open.get(path)
     if (answer === undefined) return toResponse(notFound(path, options.endpoint))
     return request.method === "GET" || request.method === "HEAD"
       ? answer()

@@ -34,7 +34,16 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     flag: "path",
-    values: ["echo", "//echo", "/echo?a=b", "/echo#there", "/livez", "/readyz", "ws://localhost/echo"],
+    values: [
+      "echo",
+      "//echo",
+      "/echo?a=b",
+      "/echo#there",
+      "/livez",
+      "/readyz",
+      "/metrics",
+      "ws://localhost/echo"
+    ],
     accepts: /starts with "\/"/
   },
   { flag: "subprotocol", values: ["a b", "a/b", "a;b", "é", '"chat"', "a(b)"], accepts: /letters, digits/ },
