@@ -30,6 +30,7 @@ import { StopReason } from "./protocol/StopReason.js"
 import * as Connections from "./registry/Connections.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
 import * as Metrics from "./telemetry/Metrics.js"
+import * as Tracing from "./telemetry/Tracing.js"
 
 /** Where a server listens. */
 export interface ServerAddress {
@@ -74,9 +75,11 @@ export const make = <E, R>(
   Effect.gen(function* () {
     const config = yield* ServerConfig
     const metrics = yield* Metrics.make
+    const tracing = yield* Tracing.make
     const registry = yield* Connections.make({
-      handler,
-      observers: [metrics],
+      handler:
+        tracing === undefined ? handler : (connection) => tracing.within(connection.id, handler(connection)),
+      observers: tracing === undefined ? [metrics] : [metrics, tracing],
       closeTimeout: config.closeTimeout,
       watch: {
         heartbeatInterval: Duration.toMillis(config.heartbeatInterval),
@@ -155,7 +158,10 @@ export const make = <E, R>(
         },
         {
           onRequest,
-          onUpgrade,
+          onUpgrade: (upgrade) => {
+            tracing?.handshake()
+            onUpgrade(upgrade)
+          },
           onRefused: (socket, refusal) => onRefused(peerOf(socket), refusal),
           onError: (cause) => {
             log(Effect.logWarning("the listening socket failed", Cause.fail(cause)))

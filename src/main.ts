@@ -4,6 +4,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -32,11 +33,13 @@ const exitWhenLogged = (sink: LogSink.LogSink, exit: () => void): void => {
 const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void => {
   // The first signal interrupts the program, which shuts it down; nothing holds up the second.
   let isStopping = false
+  let stoppedAt = 0
   const signals = { SIGINT: 130, SIGTERM: 143 } as const
   for (const [signal, code] of Object.entries(signals)) {
     process.on(signal, () => {
       if (isStopping) process.exit(code)
       isStopping = true
+      stoppedAt = performance.now()
     })
   }
 
@@ -50,8 +53,23 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     write: sink.write
   })
-  const program = Layer.launch(EchoServer.fromConfig).pipe(
-    Effect.provideService(ServerConfig, command.settings),
+  const { otlpUrl, settings } = command
+  /** Loaded only when it is asked for: it takes as long as a third of the start. */
+  const telemetry =
+    otlpUrl === undefined
+      ? Layer.empty
+      : Layer.unwrapEffect(
+          Effect.map(
+            Effect.promise(() => import("./telemetry/Otlp.js")),
+            (Otlp) =>
+              Otlp.layer({
+                url: otlpUrl,
+                timeLeft: () => Duration.toMillis(settings.drainTimeout) - (performance.now() - stoppedAt)
+              })
+          )
+        )
+  const program = Layer.launch(Layer.provide(EchoServer.fromConfig, telemetry)).pipe(
+    Effect.provideService(ServerConfig, settings),
     Effect.tapErrorCause((cause) =>
       Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void
     ),

@@ -104,14 +104,20 @@ const doors: ReadonlyArray<Door> = [
   },
   {
     what: "the platform of Effect",
-    matches: /^@effect\//,
-    isOpenTo: /^(http\/.*|WebSocketServer\.ts|main\.ts)$/,
+    matches: /^@effect\/platform/,
+    isOpenTo: /^(http\/.*|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+    isForValues: false
+  },
+  {
+    what: "OpenTelemetry",
+    matches: /^@effect\/opentelemetry/,
+    isOpenTo: /^telemetry\/Otlp\.ts$/,
     isForValues: false
   }
 ]
 
 /** Packages that may be imported at all. */
-const packages = /^(effect|@effect\/platform|@effect\/platform-node|ws)(\/|$)|^node:/
+const packages = /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|ws)(\/|$)|^node:/
 
 /** What starts fibers or waits for them has no place where there is only thinking. */
 const fibers =
@@ -345,6 +351,7 @@ describe("a source is found wanting", () => {
     ["http/Routes.ts", `const tls = await import("node:tls")`],
     ["connection/A.ts", `import * as Socket from "@effect/platform/Socket"`],
     ["registry/A.ts", `import type * as Server from "@effect/platform/HttpServer"`],
+    ["main.ts", `const otlp = await import("@effect/opentelemetry/Otlp")`],
     ["http/A.ts", `import lodash from "lodash"`],
     ["main.ts", `import "wsx"`]
   ])("if a package is imported beside its door: in %s, %s", (file, text) => {
