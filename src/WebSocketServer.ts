@@ -2,6 +2,7 @@
  * A WebSocket server as a Layer: the program's handler, our lifecycle.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -108,6 +109,11 @@ export const make = <E, R>(
         onRefused,
         peerOf
       })
+    ).pipe(
+      // A span each time that somebody looks whether the server is well would drown the others.
+      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, ({ originalUrl }) =>
+        Routes.isRoutine(originalUrl)
+      )
     )
     const onUpgrade = Handshakes.make({
       endpoint: config.path,

@@ -16,6 +16,10 @@ export const pathOf = (target: string): string => {
   return path === "" ? "/" : path
 }
 
+/** Whether a request is one of those that machines make again and again. */
+export const isRoutine = (target: string): boolean =>
+  ["/livez", "/readyz", "/metrics"].includes(pathOf(target))
+
 const methodNotAllowed = (path: string) =>
   refusal(405, "MethodNotAllowed", `${path} answers GET and HEAD`, { allow: "GET, HEAD" })
 
