@@ -2,6 +2,7 @@
  * A WebSocket server as a Layer: the program's handler, our lifecycle.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -33,7 +34,8 @@ import type * as Handshake from "./protocol/Handshake.js"
 import { StopReason } from "./protocol/StopReason.js"
 import * as Connections from "./registry/Connections.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
-import { countRejected } from "./telemetry/Metrics.js"
+import * as Metrics from "./telemetry/Metrics.js"
+import * as Tracing from "./telemetry/Tracing.js"
 
 /** Where a server listens. */
 export interface ServerAddress {
@@ -77,8 +79,12 @@ export const make = <E, R>(
 > =>
   Effect.gen(function* () {
     const config = yield* ServerConfig
+    const metrics = yield* Metrics.make
+    const tracing = yield* Tracing.make
     const registry = yield* Connections.make({
-      handler,
+      handler:
+        tracing === undefined ? handler : (connection) => tracing.within(connection.id, handler(connection)),
+      observers: tracing === undefined ? [metrics] : [metrics, tracing],
       closeTimeout: config.closeTimeout,
       watch: {
         heartbeatInterval: Duration.toMillis(config.heartbeatInterval),
@@ -95,7 +101,7 @@ export const make = <E, R>(
     const log = yield* FiberSet.makeRuntime<never, void>()
     const peerOf = Peer.make(config.trustedProxies)
     const onRefused = ({ remote }: Peer.Peer, { error, status }: Handshake.Refusal): void => {
-      countRejected(status)
+      metrics.rejected(status)
       // At debug: a flood of them must not fill the disk.
       log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
     }
@@ -119,7 +125,19 @@ export const make = <E, R>(
       peerOf
     })
     const onRequest = yield* NodeHttpServer.makeHandler(
-      Routes.make({ admin, endpoint: config.path, isDraining: () => isDraining, onRefused, peerOf })
+      Routes.make({
+        admin,
+        endpoint: config.path,
+        isDraining: () => isDraining,
+        metrics: () => metrics.scrape(),
+        onRefused,
+        peerOf
+      })
+    ).pipe(
+      // A span each time that somebody looks whether the server is well would drown the others.
+      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, ({ originalUrl }) =>
+        Routes.isRoutine(originalUrl)
+      )
     )
     const onUpgrade = Handshakes.make({
       endpoint: config.path,
@@ -170,7 +188,10 @@ export const make = <E, R>(
         },
         {
           onRequest,
-          onUpgrade,
+          onUpgrade: (upgrade) => {
+            tracing?.handshake()
+            onUpgrade(upgrade)
+          },
           onRefused: (socket, refusal) => onRefused(peerOf(socket), refusal),
           onError: (cause) => {
             log(Effect.logWarning("the listening socket failed", Cause.fail(cause)))

@@ -27,7 +27,8 @@ const LONGEST_FILE = 260
 /** What each part may import beside itself, from the first to the last. A file of its own is a part. */
 const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   protocol: [],
-  telemetry: [],
+  "Version.ts": [],
+  telemetry: ["protocol", "Version.ts"],
   config: ["protocol"],
   connection: ["protocol"],
   faults: ["protocol", "config", "connection"],
@@ -84,7 +85,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "ServerConfig.ts",
     "WebSocketServer.ts",
     "EchoServer.ts",
-    "Cli.ts"
+    "Cli.ts",
+    "Version.ts"
   ]
 }
 
@@ -107,14 +109,20 @@ const doors: ReadonlyArray<Door> = [
   },
   {
     what: "the platform of Effect",
-    matches: /^@effect\//,
-    isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts)$/,
+    matches: /^@effect\/platform/,
+    isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+    isForValues: false
+  },
+  {
+    what: "OpenTelemetry",
+    matches: /^@effect\/opentelemetry/,
+    isOpenTo: /^telemetry\/Otlp\.ts$/,
     isForValues: false
   }
 ]
 
 /** Packages that may be imported at all. */
-const packages = /^(effect|@effect\/platform|@effect\/platform-node|ws)(\/|$)|^node:/
+const packages = /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|ws)(\/|$)|^node:/
 
 /** What starts fibers or waits for them has no place where there is only thinking. */
 const fibers =
@@ -151,8 +159,6 @@ const backwards = (sources: Sources): ReadonlyArray<string> =>
   allImports(sources).flatMap((found) => {
     if (found.target === undefined) return []
     const [part, other] = [partOf(found.from), partOf(found.target)]
-    // The package's own description, which says its version.
-    if (found.from === "main.ts" && found.target === "../package.json") return []
     if (part !== other && !(parts[part]?.includes(other) ?? false)) return [say(found)]
     return sources.has(found.target) ? [] : [`${say(found)}, which is not there`]
   })
@@ -350,6 +356,7 @@ describe("a source is found wanting", () => {
     ["http/Routes.ts", `const tls = await import("node:tls")`],
     ["connection/A.ts", `import * as Socket from "@effect/platform/Socket"`],
     ["registry/A.ts", `import type * as Server from "@effect/platform/HttpServer"`],
+    ["main.ts", `const otlp = await import("@effect/opentelemetry/Otlp")`],
     ["http/A.ts", `import lodash from "lodash"`],
     ["main.ts", `import "wsx"`]
   ])("if a package is imported beside its door: in %s, %s", (file, text) => {

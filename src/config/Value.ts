@@ -140,6 +140,7 @@ export const oneOf = <const A extends string>(...words: ReadonlyArray<A>): Value
 const reserved: ReadonlyArray<string> = [
   "/livez",
   "/readyz",
+  "/metrics",
   "/connections",
   "/events",
   "/openapi.json",
@@ -179,4 +180,22 @@ export const subprotocol: Value<string> = {
   placeholder: "NAME",
   accepts: "the name of a subprotocol: letters, digits and !#$%&'*+-.^_`|~",
   read: (value) => (isSubprotocol(value) ? value : undefined)
+}
+
+/** The base URL of a service that speaks HTTP, maybe with a user and a password in it, which nobody is shown. */
+export const httpUrl: Value<URL> = {
+  placeholder: "URL",
+  accepts: "a URL such as http://localhost:4318, with http or https, and without a query or a fragment",
+  read: (value) => {
+    if (!/^https?:\/\/[^?#]+$/i.test(value) || !URL.canParse(value)) return undefined
+    const url = new URL(value)
+    try {
+      decodeURIComponent(url.username + url.password)
+    } catch {
+      return undefined
+    }
+    return url
+  },
+  // Also where there is more than one @, or a scheme that isn't accepted.
+  show: (value) => value.replace(/^([^/]*\/\/)?.*@/s, "$1***@")
 }

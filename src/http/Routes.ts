@@ -11,10 +11,16 @@ import type * as Peer from "./Peer.js"
 import { methodNotAllowed, toResponse } from "./Respond.js"
 import { pathOf } from "./Target.js"
 
+/** Whether a request is one of those that machines make again and again. */
+export const isRoutine = (target: string): boolean =>
+  ["/livez", "/readyz", "/metrics"].includes(pathOf(target))
+
 /** What the routes know of the server. */
 export interface RoutesOptions {
   readonly endpoint: string
   readonly isDraining: () => boolean
+  /** What `/metrics` answers. */
+  readonly metrics: () => { readonly body: string; readonly contentType: string }
   readonly peerOf: ReturnType<typeof Peer.make>
   /** Called with what came for the endpoint and was no handshake. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
@@ -29,8 +35,15 @@ export interface Admin {
 
 /** All routes. The endpoint itself answers here only what is no handshake. */
 export const make = (options: RoutesOptions) => {
-  const health = new Map([
+  const open = new Map([
     ["/livez", () => HttpServerResponse.text("ok")],
+    [
+      "/metrics",
+      () => {
+        const { body, contentType } = options.metrics()
+        return HttpServerResponse.text(body, { contentType })
+      }
+    ],
     [
       "/readyz",
       () =>
@@ -48,7 +61,7 @@ export const make = (options: RoutesOptions) => {
       return Effect.succeed(toResponse(upgradeRequired))
     }
     if (options.admin.hasPath(path)) return options.admin.app
-    const answer = health.get(path)
+    const answer = open.get(path)
     if (answer === undefined) return Effect.succeed(toResponse(notFound(path, options.endpoint)))
     return Effect.succeed(
       request.method === "GET" || request.method === "HEAD"

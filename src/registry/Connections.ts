@@ -22,6 +22,7 @@ import { ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
 import { type ConnectionInfo, type Page, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
+import type { Ending, Observer } from "./Observer.js"
 import * as Sweep from "./Sweep.js"
 
 /** The connections of this server. */
@@ -86,6 +87,7 @@ export const make = <E, R>(options: {
   readonly handler: Handler<E, R>
   readonly closeTimeout: Duration.Duration
   readonly watch: WatchOptions
+  readonly observers?: ReadonlyArray<Observer>
 }): Effect.Effect<Registry, never, Scope.Scope | Exclude<R, Scope.Scope>> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
@@ -94,6 +96,10 @@ export const make = <E, R>(options: {
     const newId = ConnectionId.source(yield* Random.next)
     const random = new PCGRandom(yield* Random.nextInt)
     const events = new Events()
+    const { observers = [] } = options
+    /** When those that are ending began to, in milliseconds: the time that only goes on, and with its fractions. */
+    const stopping = new Map<string, number>()
+    const precisely = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
     // Not waited for: `drain` has, and a handler that can't be interrupted must not outlast its deadline.
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
       Effect.forkDaemon(Scope.close(scope, exit))
@@ -105,6 +111,12 @@ export const make = <E, R>(options: {
     const sweep = yield* Sweep.make(live, options.watch)
     const empty = yield* Deferred.make<void>()
     let isDraining = false
+
+    const onStopping: LifecycleOptions["onStopping"] = (connection, reason) => {
+      stopping.set(connection.id, precisely())
+      for (const observer of observers) observer.stopping?.(connection, reason)
+      events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason }))
+    }
 
     const onFarewell: LifecycleOptions["onFarewell"] = (connection, reason) =>
       isInterruption(reason)
@@ -119,6 +131,15 @@ export const make = <E, R>(options: {
     const onClosed: LifecycleOptions["onClosed"] = (connection, reason, code) =>
       Effect.suspend(() => {
         live.delete(connection.id)
+        const ended = precisely()
+        const ending: Ending = {
+          reason,
+          code,
+          durationMs: now() - connection.openedAt,
+          stopMs: ended - (stopping.get(connection.id) ?? ended)
+        }
+        stopping.delete(connection.id)
+        for (const observer of observers) observer.closed(connection, ending)
         events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason, code }))
         if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
         return logLine("connection closed", {
@@ -126,7 +147,7 @@ export const make = <E, R>(options: {
           remote: connection.remote,
           reason: reason._tag,
           code,
-          durationMs: now() - connection.openedAt,
+          durationMs: ending.durationMs,
           messagesIn: connection.messagesIn,
           messagesOut: connection.messagesOut,
           bytesIn: connection.bytesIn,
@@ -147,13 +168,13 @@ export const make = <E, R>(options: {
         jitter: random.number() * 2 - 1,
         elapsed,
         fork,
-        onStopping: (connection, reason) =>
-          events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
+        onStopping,
         onFarewell,
         onClosed
       })
       live.set(lifecycle.connection.id, lifecycle)
       sweep.wake()
+      for (const observer of observers) observer.opened(lifecycle.connection)
       events.publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
       fork(lifecycle.run(options.handler))
       return lifecycle.connection.id
