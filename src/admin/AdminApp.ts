@@ -6,6 +6,7 @@ import * as HttpApi from "@effect/platform/HttpApi"
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpApp from "@effect/platform/HttpApp"
+import { RouteNotFound } from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -14,8 +15,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Respond from "../http/Respond.js"
-import { originForm, pathOf } from "../http/Target.js"
+
 import { refusal } from "../protocol/Handshake.js"
+import { originForm, pathOf, queryOf } from "../protocol/Target.js"
 import { AdminApi, InvalidRequest } from "./AdminApi.js"
 import * as Docs from "./Docs.js"
 import * as Handlers from "./Handlers.js"
@@ -42,17 +44,31 @@ const matcherOf = (shape: string): RegExp =>
 const nothingThere = (path: string) =>
   refusal(404, "NotFound", `there is nothing at ${path}: GET /openapi.json tells what the admin API has`)
 
-/** Says what is wrong with the parameters of a request. */
-const explain = ({ issues }: HttpApiDecodeError): string =>
-  issues.map(({ message, path }) => `${path.map(String).join(".") || "the request"}: ${message}`).join("; ")
+/** Says what is wrong with the parameters of a request: the first thing of each. */
+const explain = ({ issues }: HttpApiDecodeError, given: URLSearchParams): string =>
+  issues
+    .map(({ message, path }) => ({ name: String(path[0]), message }))
+    .filter(({ name }, at, all) => all.findIndex((other) => other.name === name) === at)
+    .map(({ message, name }) =>
+      given.getAll(name).length > 1
+        ? `${name} is given more than once`
+        : `${name} ${JSON.stringify(given.get(name))} can't be read: ${message}`
+    )
+    .join("; ")
 
-/** The platform's error of a parameter, as one of the API. What a middleware fails with has no type there. */
-const inOurWords = (cause: Cause.Cause<never>): Effect.Effect<never> => {
-  const error = Cause.squash(cause)
-  return error instanceof HttpApiDecodeError
-    ? Effect.die(InvalidRequest.of(explain(error)))
-    : Effect.failCause(cause)
-}
+/** The platform's errors, as those of the API. What a middleware fails with has no type there. */
+const inOurWords = (
+  cause: Cause.Cause<never>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ originalUrl }) => {
+    const error = Cause.squash(cause)
+    if (error instanceof HttpApiDecodeError) {
+      return Effect.die(InvalidRequest.of(explain(error, queryOf(originalUrl))))
+    }
+    if (error instanceof RouteNotFound)
+      return Effect.succeed(Respond.toResponse(nothingThere(pathOf(originalUrl))))
+    return Effect.failCause(cause)
+  })
 
 /** What keeps answers out of caches, and from being taken for something else than they are. */
 const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" }

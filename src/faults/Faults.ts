@@ -15,6 +15,7 @@ import { monotonic } from "../connection/Monotonic.js"
 import type { RawTransport, Transport } from "../connection/Transport.js"
 import { type ConnectionId, ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { type Refusal, refusal, type Request } from "../protocol/Handshake.js"
+import { queryOf } from "../protocol/Target.js"
 import * as FaultPlan from "./FaultPlan.js"
 import { Interruptible, type SharedTools } from "./Interruptible.js"
 
@@ -131,11 +132,6 @@ export const layer = (
     Faults,
     make((request) => Either.right(planOf(request)))
   )
-
-const queryOf = (target: string): URLSearchParams => {
-  const start = target.indexOf("?")
-  return new URLSearchParams(start < 0 ? "" : target.slice(start).replace(/#.*$/s, ""))
-}
 
 /**
  * Faults that clients ask for in the URL that they connect to: `ws://host/echo?fault=reset&after=3msg`. A handshake

@@ -12,7 +12,7 @@ import type { Admission } from "./Admission.js"
 import type { Upgrade } from "./Listener.js"
 import type * as Peer from "./Peer.js"
 import * as Respond from "./Respond.js"
-import { pathOf } from "./Target.js"
+import { pathOf } from "../protocol/Target.js"
 
 /** A handshake that has been completed. */
 export interface Opened {

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
 import type * as Peer from "./Peer.js"
 import { methodNotAllowed, toResponse } from "./Respond.js"
-import { pathOf } from "./Target.js"
+import { pathOf } from "../protocol/Target.js"
 
 /** Whether a request is one of those that machines make again and again. */
 export const isRoutine = (target: string): boolean =>

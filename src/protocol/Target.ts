@@ -16,3 +16,9 @@ export const originForm = (target: string): string => {
   const rest = target.replace(absolute, "")
   return rest.startsWith("/") ? rest : `/${rest}`
 }
+
+/** The parameters of a target. */
+export const queryOf = (target: string): URLSearchParams => {
+  const start = target.indexOf("?")
+  return new URLSearchParams(start < 0 ? "" : target.slice(start).replace(/#.*$/s, ""))
+}
