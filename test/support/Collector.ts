@@ -44,16 +44,17 @@ type Json = Readonly<Record<string, unknown>>
 const fail = (what: string, value: unknown): never => {
   throw new Error(`${what}: ${JSON.stringify(value)}`)
 }
-const object = (value: unknown): Json =>
+const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Json)
-    : fail("no object", value)
+const object = (value: unknown): Json => (isObject(value) ? value : fail("no object", value))
 const list = (value: unknown): ReadonlyArray<Json> =>
   Array.isArray(value) ? value.map(object) : fail("no list", value)
 const matching = (pattern: RegExp, value: unknown): string =>
   typeof value === "string" && pattern.test(value) ? value : fail(`not ${String(pattern)}`, value)
 const numeric = (value: unknown): number =>
   typeof value === "number" && Number.isFinite(value) ? value : fail("no number", value)
+const numbers = (value: unknown): ReadonlyArray<number> =>
+  Array.isArray(value) ? value.map(numeric) : fail("no numbers", value)
 /** 64-bit numbers are strings in JSON. */
 const nanos = (value: unknown): bigint => BigInt(matching(/^\d{19}$/, value))
 
@@ -117,8 +118,8 @@ const takeMetric = (figures: Map<string, number>, metric: Json): void => {
   if (histogram !== undefined) {
     for (const point of list(object(histogram)["dataPoints"])) {
       const attributes = attributesOf(point["attributes"])
-      const counts = point["bucketCounts"] as ReadonlyArray<number>
-      const bounds = point["explicitBounds"] as ReadonlyArray<number>
+      const counts = numbers(point["bucketCounts"])
+      const bounds = numbers(point["explicitBounds"])
       if (counts.length !== bounds.length + 1) fail("buckets and bounds don't fit", metric)
       const count = numeric(point["count"])
       if (counts.reduce((total, one) => total + one, 0) !== count) fail("buckets don't add up", metric)
