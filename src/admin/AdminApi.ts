@@ -9,6 +9,17 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import {
+  ConnectionNotFound,
+  FaultsDisabled,
+  Forbidden,
+  InvalidClose,
+  InvalidFault,
+  InvalidRequest,
+  OriginNotAllowed,
+  PayloadTooLarge,
+  Unauthorized
+} from "./AdminErrors.js"
 import * as FaultPlan from "../faults/FaultPlan.js"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { ConnectionId } from "../protocol/ConnectionId.js"
@@ -55,74 +66,6 @@ const Page = Schema.Struct({
     description: "What to give as `after` for the next page; null if this is the last."
   })
 }).annotations({ identifier: "Page" })
-
-/** An error of the API: on the wire `{"error": its name, "message": words for a person}`. */
-export class ApiError<Name extends string> extends Error {
-  readonly _tag: Name
-
-  constructor(tag: Name, message: string) {
-    super(message)
-    this._tag = tag
-  }
-}
-
-const failure = <const Name extends string>(name: Name, status: number, description: string) => {
-  const isOne = (given: unknown): given is ApiError<Name> => given instanceof ApiError && given._tag === name
-  const of = (message: string) => new ApiError(name, message)
-  const schema = Schema.transform(
-    Schema.Struct({ error: Schema.Literal(name), message: Schema.String }).annotations({
-      identifier: name,
-      description
-    }),
-    Schema.declare(isOne),
-    {
-      strict: true,
-      decode: ({ message }) => of(message),
-      encode: ({ message }) => ({ error: name, message })
-    }
-  ).annotations(HttpApiSchema.annotations({ status, description }))
-  return Object.assign(schema, { of })
-}
-
-/** No open connection has this id. */
-export const ConnectionNotFound = failure(
-  "ConnectionNotFound",
-  404,
-  "No open connection has this id: it has ended, or there never was one."
-)
-/** A parameter that can't be read. */
-export const InvalidRequest = failure(
-  "InvalidRequest",
-  400,
-  "A parameter can't be read: the message says which, and what is accepted."
-)
-/** A close code or reason that can't be sent. */
-export const InvalidClose = failure(
-  "InvalidClose",
-  400,
-  "A close code or reason that can't be sent (RFC 6455 sections 5.5 and 7.4)."
-)
-/** A fault that can't be read. */
-export const InvalidFault = failure(
-  "InvalidFault",
-  400,
-  "A fault that can't be read, or that an open connection can't have."
-)
-/** Faults are off. */
-export const FaultsDisabled = failure("FaultsDisabled", 403, "The server makes no faults.")
-/** A body that is too large. */
-export const PayloadTooLarge = failure("PayloadTooLarge", 413, "The body of the request is too large.")
-const Unauthorized = failure(
-  "Unauthorized",
-  401,
-  "The request lacks the token of the server, or has another."
-)
-const Forbidden = failure(
-  "Forbidden",
-  403,
-  "Without a token, only programs of the server's own machine are let in."
-)
-const OriginNotAllowed = failure("OriginNotAllowed", 403, "A page of another origin asks.")
 
 const whole = (min: number, max: number, accepts: string) =>
   Schema.transformOrFail(
@@ -235,6 +178,36 @@ export const connections = HttpApiGroup.make("connections", { topLevel: true })
   .add(applyFault)
   .add(events)
 
+const PLATFORM_ERROR = "HttpApiDecodeError"
+
+/** Takes out the platform's own error of parameters, which nobody is sent, and what it is made of. */
+const withoutPlatformError = (part: unknown): unknown => {
+  if (Array.isArray(part)) {
+    return part
+      .filter((one) => !JSON.stringify(one).endsWith(`/${PLATFORM_ERROR}"}`))
+      .map(withoutPlatformError)
+  }
+  if (typeof part !== "object" || part === null) return part
+  return Object.fromEntries(
+    Object.entries(part)
+      .filter(([name]) => name !== PLATFORM_ERROR && name !== "Issue" && name !== "PropertyKey")
+      .map(([name, inner]) => [name, withoutPlatformError(inner)])
+  )
+}
+
+/** Without a token on programs of the same machine, with one on others. */
+const describe = (spec: Record<string, unknown>): Record<string, unknown> => ({
+  ...Object.fromEntries(
+    Object.entries(spec).map(([name, part]) => [
+      name,
+      name === "components" && typeof part === "object"
+        ? withoutPlatformError({ ...part, securitySchemes: { token: { type: "http", scheme: "bearer" } } })
+        : withoutPlatformError(part)
+    ])
+  ),
+  security: [{}, { token: [] }]
+})
+
 /** The admin API. */
 export const AdminApi = HttpApi.make("answerback")
   .add(connections)
@@ -247,3 +220,4 @@ export const AdminApi = HttpApi.make("answerback")
     OpenApi.Description,
     "Lists, stops and follows the connections of a server, and lets things go wrong with them."
   )
+  .annotate(OpenApi.Transform, describe)

@@ -18,7 +18,8 @@ import * as Respond from "../http/Respond.js"
 
 import { refusal } from "../protocol/Handshake.js"
 import { originForm, pathOf, queryOf } from "../protocol/Target.js"
-import { AdminApi, InvalidRequest } from "./AdminApi.js"
+import { AdminApi } from "./AdminApi.js"
+import { InvalidRequest } from "./AdminErrors.js"
 import * as Docs from "./Docs.js"
 import * as Handlers from "./Handlers.js"
 

@@ -12,7 +12,8 @@ import * as Respond from "../http/Respond.js"
 import type { Refusal } from "../protocol/Handshake.js"
 import { refusal } from "../protocol/Handshake.js"
 import type { Connections } from "../registry/Connections.js"
-import { AdminApi, ConnectionNotFound, InvalidClose } from "./AdminApi.js"
+import { AdminApi } from "./AdminApi.js"
+import { ConnectionNotFound, InvalidClose } from "./AdminErrors.js"
 import * as Body from "./Body.js"
 import type * as EventFeed from "./EventFeed.js"
 import { toJson } from "./Json.js"
@@ -36,15 +37,6 @@ const tooLarge: Refusal = refusal(
   `the body is larger than ${Body.MAX_BODY} bytes: a fault is a small JSON object`,
   { connection: "close" }
 )
-const notJson = refusal(
-  400,
-  "InvalidFault",
-  'the body is not JSON: send a fault such as {"fault":"reset","after":"3msg"}'
-)
-
-const parse = (text: string): Effect.Effect<unknown, Refusal> =>
-  Effect.try({ try: (): unknown => JSON.parse(text), catch: () => notJson })
-
 /** Makes the handlers of all endpoints. Those that answer often, or much, write their JSON themselves. */
 export const make = ({ connections, faults, feed }: Steered) =>
   HttpApiBuilder.group(AdminApi, "connections", (handlers) =>
@@ -75,7 +67,7 @@ export const make = ({ connections, faults, feed }: Steered) =>
           if (faults === undefined) return yield* Effect.fail(disabled)
           const text = yield* Body.read(NodeHttpServerRequest.toIncomingMessage(request))
           if (text === undefined) return yield* Effect.fail(tooLarge)
-          const plan = yield* faults.read(yield* parse(text))
+          const plan = yield* faults.read(text)
           yield* Effect.mapError(faults.apply(path.id, plan), ({ message }) =>
             refusal(404, "ConnectionNotFound", message)
           )

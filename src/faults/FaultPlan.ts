@@ -79,8 +79,8 @@ const structs = {
   throttle: Schema.Struct({ ...named("throttle"), rate: number(Parameter.throughput), ...after })
 }
 
-/** Reads and writes the faults of an open connection, told apart by their names. */
-export const ConnectionFault = Schema.Union(
+/** The faults of an open connection. */
+const ofConnection = [
   structs.close,
   structs.reset,
   structs.vanish,
@@ -92,10 +92,13 @@ export const ConnectionFault = Schema.Union(
   structs.drop,
   structs.duplicate,
   structs.throttle
-)
+] as const
 
-/** Reads and writes any of them. */
-const schema = Schema.Union(ConnectionFault, structs.refuse, structs.hang)
+/** Reads and writes the faults of an open connection. */
+export const ConnectionFault = Schema.Union(...ofConnection)
+
+/** Reads and writes any of them, told apart by their names. */
+const schema = Schema.Union(...ofConnection, structs.refuse, structs.hang)
 
 /** The names of the faults. */
 export type FaultKind = keyof typeof structs

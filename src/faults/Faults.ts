@@ -42,8 +42,8 @@ export class Faults extends Context.Tag("answerback/Faults")<
     readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
     /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
     readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
-    /** Reads a fault that is asked for in JSON, for an open connection; or refuses. */
-    readonly read: (json: unknown) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
+    /** Reads a fault for an open connection, which is asked for in JSON; or refuses. */
+    readonly read: (text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
     /** Makes the transports of a server such that something can go wrong with them. */
     readonly wrapper: (highWaterMark: number) => Wrapper
   }
@@ -61,7 +61,16 @@ export const disabled = refusal(
 const unreadable = (message: string): Either.Either<never, Refusal> =>
   Either.left(refusal(400, "InvalidFault", message))
 
-const read = (json: unknown): Either.Either<FaultPlan.ConnectionPlan, Refusal> => {
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const read = (text: string): Either.Either<FaultPlan.ConnectionPlan, Refusal> => {
+  const json = parse(text)
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     return unreadable('a fault is a JSON object, such as {"fault":"close","code":4001,"after":"3msg"}')
   }
@@ -95,7 +104,7 @@ const make = (
           return Either.left(planFailed)
         }
       },
-      read: (json) => (isOn ? read(json) : Either.left(disabled)),
+      read: (text) => (isOn ? read(text) : Either.left(disabled)),
       apply: (id, plan) =>
         Effect.suspend(() => {
           const transport = open.get(id)
