@@ -1,5 +1,8 @@
 // Bundles the program into one file: it starts three times as fast as from its packages, and needs none of them.
+// And the console into one page, with its script and style inside.
 import { build } from "esbuild"
+import { createHash } from "node:crypto"
+import { readFile, writeFile } from "node:fs/promises"
 
 await build({
   entryPoints: ["src/main.ts"],
@@ -19,3 +22,40 @@ await build({
   // Optional accelerators of `ws`.
   external: ["bufferutil", "utf-8-validate"]
 })
+
+const { version } = JSON.parse(await readFile("package.json", "utf8"))
+
+/** Bundles for browsers. */
+const bundled = async (entryPoint) => {
+  const { outputFiles } = await build({
+    entryPoints: [entryPoint],
+    bundle: true,
+    platform: "browser",
+    format: "iife",
+    target: "es2022",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    define: { ANSWERBACK_VERSION: JSON.stringify(version) },
+    write: false
+  })
+  // What ends an element must not stand inside of it.
+  const text = outputFiles[0].text.trim()
+  if (/<\/(script|style)|<!--/i.test(text)) throw new Error(`${entryPoint} can't stand inside an HTML element`)
+  return text
+}
+
+const script = await bundled("src/console/main.tsx")
+const style = await bundled("src/console/style.css")
+const hashOf = (text) => `sha256-${createHash("sha256").update(text).digest("base64")}`
+const template = await readFile("src/console/index.html", "utf8")
+const html = template
+  .replaceAll(/>\s+</g, "><")
+  .replace(/\s*{style}\s*/, () => style)
+  .replace(/\s*{script}\s*/, () => script)
+await writeFile(
+  "dist/console.json",
+  JSON.stringify({ html, script: hashOf(script), style: hashOf(style) })
+)

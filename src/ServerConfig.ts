@@ -66,6 +66,8 @@ export interface ServerOptions {
   readonly shutdownCode?: number
   /** Whether clients of the echo may ask for faults in the URL that they connect to, by default they may. */
   readonly faults?: boolean
+  /** Whether `GET /` is the browser console, by default it is. A program that others reach may want it off. */
+  readonly console?: boolean
   /** PEM file with the certificate and its chain; needs `tlsKey`. */
   readonly tlsCert?: string
   /** PEM file with the private key of the certificate. */
@@ -148,6 +150,7 @@ const written = (settings: ServerOptions): Either.Either<Map<string, string>, Co
     [options.drainSpread, millis(settings.drainSpread)],
     [options.shutdownCode, settings.shutdownCode?.toString()],
     [options.faults, toggle(settings.faults)],
+    [options.console, toggle(settings.console)],
     [options.tlsCert, settings.tlsCert],
     [options.tlsKey, settings.tlsKey]
   ] as const

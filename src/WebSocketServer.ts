@@ -96,7 +96,15 @@ export const make = <E, R>(
       log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
     }
     const onRequest = yield* NodeHttpServer.makeHandler(
-      Routes.make({ endpoint: config.path, isDraining: () => isDraining, onRefused, peerOf })
+      Routes.make({
+        endpoint: config.path,
+        isDraining: () => isDraining,
+        console: config.console
+          ? { endpoint: config.path, faults: config.faults && faults !== undefined, maxPayload: config.maxPayload }
+          : undefined,
+        onRefused,
+        peerOf
+      })
     )
     const onUpgrade = Handshakes.make({
       endpoint: config.path,

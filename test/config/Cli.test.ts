@@ -250,6 +250,7 @@ describe("the help", () => {
     ["drain-spread", "0s", "ANSWERBACK_DRAIN_SPREAD"],
     ["shutdown-code", "1001", "ANSWERBACK_SHUTDOWN_CODE"],
     ["faults", "on", "ANSWERBACK_FAULTS"],
+    ["console", "on", "ANSWERBACK_CONSOLE"],
     ["tls-cert", "none", "ANSWERBACK_TLS_CERT"],
     ["tls-key", "none", "ANSWERBACK_TLS_KEY"],
     ["log-format", "pretty on a terminal, else json", "ANSWERBACK_LOG_FORMAT"],

@@ -41,7 +41,8 @@ const promised: Readonly<
   shutdownCode: ["shutdown-code", ["ANSWERBACK_SHUTDOWN_CODE"], 1001],
   tlsCert: ["tls-cert", ["ANSWERBACK_TLS_CERT"], undefined],
   tlsKey: ["tls-key", ["ANSWERBACK_TLS_KEY"], undefined],
-  faults: ["faults", ["ANSWERBACK_FAULTS"], true]
+  faults: ["faults", ["ANSWERBACK_FAULTS"], true],
+  console: ["console", ["ANSWERBACK_CONSOLE"], true]
 }
 
 const defaults = Object.fromEntries(Object.entries(promised).map(([name, [, , value]]) => [name, value]))
@@ -113,6 +114,7 @@ describe("settings that a program writes", () => {
         drainSpread: "2 minutes",
         shutdownCode: 1012,
         faults: false,
+        console: false,
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -143,6 +145,7 @@ describe("settings that a program writes", () => {
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
         faults: false,
+        console: false,
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -270,6 +273,7 @@ describe("settings in the environment", () => {
         ANSWERBACK_DRAIN_SPREAD: "2m",
         ANSWERBACK_SHUTDOWN_CODE: "1012",
         ANSWERBACK_FAULTS: "off",
+        ANSWERBACK_CONSOLE: "off",
         ANSWERBACK_TLS_CERT: "cert.pem",
         ANSWERBACK_TLS_KEY: "key.pem"
       })
@@ -303,6 +307,7 @@ describe("settings in the environment", () => {
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
         faults: false,
+        console: false,
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
