@@ -43,7 +43,8 @@ const bundled = async (entryPoint) => {
   })
   // What ends an element must not stand inside of it.
   const text = outputFiles[0].text.trim()
-  if (/<\/(script|style)|<!--/i.test(text)) throw new Error(`${entryPoint} can't stand inside an HTML element`)
+  if (/<\/(script|style)|<!--/i.test(text))
+    throw new Error(`${entryPoint} can't stand inside an HTML element`)
   return text
 }
 
@@ -55,7 +56,4 @@ const html = template
   .replaceAll(/>\s+</g, "><")
   .replace(/\s*{style}\s*/, () => style)
   .replace(/\s*{script}\s*/, () => script)
-await writeFile(
-  "dist/console.json",
-  JSON.stringify({ html, script: hashOf(script), style: hashOf(style) })
-)
+await writeFile("dist/console.json", JSON.stringify({ html, script: hashOf(script), style: hashOf(style) }))

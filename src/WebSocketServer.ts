@@ -100,7 +100,11 @@ export const make = <E, R>(
         endpoint: config.path,
         isDraining: () => isDraining,
         console: config.console
-          ? { endpoint: config.path, faults: config.faults && faults !== undefined, maxPayload: config.maxPayload }
+          ? {
+              endpoint: config.path,
+              faults: config.faults && faults !== undefined,
+              maxPayload: config.maxPayload
+            }
           : undefined,
         onRefused,
         peerOf

@@ -97,12 +97,13 @@ const follow = async (signal: AbortSignal): Promise<void> => {
   })
   // Only now: what happens while the list is read is told by the stream.
   roster.clear()
-  const listed = listAll(signal).then(() => {
+  const listing = async (): Promise<void> => {
+    await listAll(signal)
     access.value = { is: "open" }
     attempt = 0
-  })
+  }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
-  const read = async (): Promise<void> => {
+  const reading = async (): Promise<void> => {
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- a stream is read in order
       const { done, value } = await reader.read()
@@ -110,7 +111,7 @@ const follow = async (signal: AbortSignal): Promise<void> => {
       parser.feed(value)
     }
   }
-  await Promise.all([listed, read()])
+  await Promise.all([listing(), reading()])
 }
 
 let attempt = 0
@@ -123,29 +124,27 @@ export const start = (): void => {
   clearTimeout(timer)
   const controller = new AbortController()
   current = controller
-  const again = (): void => {
-    if (controller.signal.aborted) return
-    controller.abort()
-    timer = setTimeout(start, 500 + waitBefore(attempt++, Math.random()))
-  }
-  follow(controller.signal).then(
-    () => {
-      access.value = { is: "away", message: "the stream of events has ended" }
-      again()
-    },
-    (error: unknown) => {
+  const run = async (): Promise<void> => {
+    let problem = "the stream of events has ended"
+    try {
+      await follow(controller.signal)
+    } catch (error) {
       if (controller.signal.aborted) return
       if (error instanceof Refused && [401, 403, 404].includes(error.status)) {
+        controller.abort()
         roster.clear()
         changed()
-        controller.abort()
         access.value = { is: "refused", status: error.status, message: error.message }
-      } else {
-        access.value = { is: "away", message: "the server doesn't answer" }
-        again()
+        return
       }
+      problem = "the server doesn't answer"
     }
-  )
+    if (controller.signal.aborted) return
+    controller.abort()
+    access.value = { is: "away", message: problem }
+    timer = setTimeout(start, 500 + waitBefore(attempt++, Math.random()))
+  }
+  void run()
 }
 
 let next: string | undefined
@@ -193,7 +192,9 @@ const closeQuery = (code: string, reason: string): string => {
 }
 
 export const stop = (id: string, code: string, reason: string): Promise<void> =>
-  act(`stopped ${id}`, `/connections/${encodeURIComponent(id)}${closeQuery(code, reason)}`, { method: "DELETE" })
+  act(`stopped ${id}`, `/connections/${encodeURIComponent(id)}${closeQuery(code, reason)}`, {
+    method: "DELETE"
+  })
 
 export const stopAll = (code: string, reason: string): Promise<void> =>
   act("stopped all", `/connections${closeQuery(code, reason)}`, { method: "DELETE" })

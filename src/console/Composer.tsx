@@ -38,19 +38,30 @@ const repeat = (): void => {
   let number = 0
   const once = (): void => {
     // A number of its own tells messages apart that get lost.
-    if (++number > last || !sendWritten(isHex.value ? text.value : text.value.replaceAll("{n}", String(number)))) stopRepeating()
+    if (
+      ++number > last ||
+      !sendWritten(isHex.value ? text.value : text.value.replaceAll("{n}", String(number)))
+    )
+      stopRepeating()
   }
   repeating.value = setInterval(() => {
     if (every > 0) return once()
-    for (let sent = 0; sent < BURST && repeating.value !== undefined && Session.waitingBytes() < AHEAD; sent++) once()
+    for (
+      let sent = 0;
+      sent < BURST && repeating.value !== undefined && Session.waitingBytes() < AHEAD;
+      sent++
+    )
+      once()
   }, every)
 }
 
 /** Sends a file as one binary message. */
 export const sendFile = async (file: File): Promise<void> => {
-  if (file.size > settings.maxPayload) Session.complain(Session.tooLarge(file.name, file.size, settings.maxPayload))
+  if (file.size > settings.maxPayload)
+    Session.complain(Session.tooLarge(file.name, file.size, settings.maxPayload))
   try {
-    if (!Session.send(new Uint8Array(await file.arrayBuffer()))) Session.complain(`${file.name} was not sent: connect first`)
+    if (!Session.send(new Uint8Array(await file.arrayBuffer())))
+      Session.complain(`${file.name} was not sent: connect first`)
   } catch {
     Session.complain(`${file.name} could not be read`)
   }
@@ -89,7 +100,11 @@ export const Composer = () => {
         <button class={isOpen ? "primary" : ""} aria-disabled={!isOpen}>
           Send
         </button>
-        <select aria-label="Send as" value={isHex.value ? "hex" : "text"} onChange={(event) => (isHex.value = event.currentTarget.value === "hex")}>
+        <select
+          aria-label="Send as"
+          value={isHex.value ? "hex" : "text"}
+          onChange={(event) => (isHex.value = event.currentTarget.value === "hex")}
+        >
           <option value="text">as text</option>
           <option value="hex">as bytes, in hex</option>
         </select>
@@ -115,15 +130,30 @@ export const Composer = () => {
             {repeating.value === undefined ? "Repeat" : "Stop"}
           </button>
           <label>
-            every <input class="short" inputMode="numeric" value={interval.value} onInput={(event) => (interval.value = event.currentTarget.value)} /> ms
+            every{" "}
+            <input
+              class="short"
+              inputMode="numeric"
+              value={interval.value}
+              onInput={(event) => (interval.value = event.currentTarget.value)}
+            />{" "}
+            ms
           </label>
           <label>
-            <input class="short" inputMode="numeric" placeholder="∞" value={times.value} onInput={(event) => (times.value = event.currentTarget.value)} /> times
+            <input
+              class="short"
+              inputMode="numeric"
+              placeholder="∞"
+              value={times.value}
+              onInput={(event) => (times.value = event.currentTarget.value)}
+            />{" "}
+            times
           </label>
         </span>
       </div>
       <span id="message-hint" class={problem.value === "" ? "hint" : "hint bad"}>
-        {problem.value || "Enter sends, Shift+Enter breaks the line. A file dropped here is sent as one binary message; {n} counts when repeating."}
+        {problem.value ||
+          "Enter sends, Shift+Enter breaks the line. A file dropped here is sent as one binary message; {n} counts when repeating."}
       </span>
     </form>
   )

@@ -60,15 +60,16 @@ const lines = (ending: Session.Ending): ReadonlyArray<string> => {
 const Ending = ({ ending }: { readonly ending: Session.Ending }) => (
   <>
     <p class="headline">
-      <b class="code">{ending.code}</b> {ending.wasOpen ? wordsFor(ending.code).name || "Closed" : "Handshake failed"}
+      <b class="code">{ending.code}</b>{" "}
+      {ending.wasOpen ? wordsFor(ending.code).name || "Closed" : "Handshake failed"}
       {ending.reason === "" ? "" : `: “${ending.reason}”`}
     </p>
     {lines(ending).map((line) => (
       <p key={line}>{line}</p>
     ))}
     <p class="quiet">
-      {ending.wasClean ? "Clean" : "Not clean"}; {ending.wasOpen ? "open" : "tried"} for {millis(ending.lasted)};{" "}
-      {ending.unanswered} unanswered.
+      {ending.wasClean ? "Clean" : "Not clean"}; {ending.wasOpen ? "open" : "tried"} for{" "}
+      {millis(ending.lasted)}; {ending.unanswered} unanswered.
     </p>
   </>
 )
@@ -83,7 +84,10 @@ const Waiting = ({ state }: { readonly state: Extract<Session.State, { is: "wait
     </p>
     <ol class="steps" aria-label="Back-off, in seconds">
       {steps.map((step, index) => (
-        <li key={step} aria-current={Math.min(state.attempt, steps.length - 1) === index ? "step" : undefined}>
+        <li
+          key={step}
+          aria-current={Math.min(state.attempt, steps.length - 1) === index ? "step" : undefined}
+        >
           {step / 1000}
         </li>
       ))}
@@ -108,7 +112,9 @@ const Status = () => {
   const gone = "since" in state ? performance.now() - state.since : 0
   switch (state.is) {
     case "idle":
-      return <p class="quiet">Not connected. What you send comes back with the same type and the same bytes.</p>
+      return (
+        <p class="quiet">Not connected. What you send comes back with the same type and the same bytes.</p>
+      )
     case "connecting":
       return <p class="headline">Connecting… {(gone / 1000).toFixed(1)} s</p>
     case "open": {
@@ -116,7 +122,9 @@ const Status = () => {
       return (
         <>
           <p class="headline">Connected for {age(gone)}</p>
-          <p class="quiet">{waiting === 0 ? "Nothing waits to be sent." : `${bytes(waiting)} wait to be sent.`}</p>
+          <p class="quiet">
+            {waiting === 0 ? "Nothing waits to be sent." : `${bytes(waiting)} wait to be sent.`}
+          </p>
         </>
       )
     }
@@ -134,7 +142,14 @@ const Status = () => {
   }
 }
 
-const labels = { idle: "Connect", ended: "Connect", connecting: "Cancel", open: "Close", closing: "Closing…", waiting: "Give up" }
+const labels = {
+  idle: "Connect",
+  ended: "Connect",
+  connecting: "Cancel",
+  open: "Close",
+  closing: "Closing…",
+  waiting: "Give up"
+}
 
 /** What is said aloud when the state changes. */
 const spoken = (): string => {
@@ -151,7 +166,9 @@ export const ConnectPanel = () => {
     <section class="panel connect" aria-labelledby="connect-title">
       <header>
         <h2 id="connect-title">Connect</h2>
-        <span class={`state ${is}`}>{is === "waiting" ? "reconnecting" : is === "idle" ? "not connected" : is}</span>
+        <span class={`state ${is}`}>
+          {is === "waiting" ? "reconnecting" : is === "idle" ? "not connected" : is}
+        </span>
       </header>
       <form
         class="body"

@@ -24,7 +24,10 @@ const columns: ReadonlyArray<readonly [SortKey, string, className: string]> = [
   ["bufferedBytes", "Buffered", "number"]
 ]
 
-const sort = signal<{ readonly key: SortKey; readonly isDescending: boolean }>({ key: "id", isDescending: false })
+const sort = signal<{ readonly key: SortKey; readonly isDescending: boolean }>({
+  key: "id",
+  isDescending: false
+})
 const code = signal("")
 const reason = signal("")
 const isSure = signal(false)
@@ -68,7 +71,9 @@ const Row = ({ connection, index }: { readonly connection: Connection; readonly 
             type="button"
             aria-label={`Apply ${fault.kind} to ${connection.id}`}
             aria-disabled={isGone || !isReadable.value}
-            onClick={() => void (isGone || !isReadable.value || Admin.applyFault(connection.id, faultParameters.value))}
+            onClick={() =>
+              void (isGone || !isReadable.value || Admin.applyFault(connection.id, faultParameters.value))
+            }
           >
             {fault.kind}
           </button>
@@ -82,7 +87,12 @@ const headerOf = ([key, label, className]: (typeof columns)[number]) => {
   const { isDescending, key: sortedBy } = sort.value
   const isSorted = key === sortedBy
   return (
-    <th key={key} class={className} scope="col" aria-sort={isSorted ? (isDescending ? "descending" : "ascending") : "none"}>
+    <th
+      key={key}
+      class={className}
+      scope="col"
+      aria-sort={isSorted ? (isDescending ? "descending" : "ascending") : "none"}
+    >
       <button type="button" onClick={() => (sort.value = { key, isDescending: isSorted && !isDescending })}>
         {label}
         <span aria-hidden="true">{isSorted ? (isDescending ? " ↓" : " ↑") : ""}</span>
@@ -120,7 +130,16 @@ const Table = () => {
     Admin.rosterRevision.value++
   }
   return (
-    <div id="table" class="table" tabIndex={0} role="region" aria-label="Connections" aria-keyshortcuts="Alt+T" ref={scroller} onKeyDown={onKeyDown}>
+    <div
+      id="table"
+      class="table"
+      tabIndex={0}
+      role="region"
+      aria-label="Connections"
+      aria-keyshortcuts="Alt+T"
+      ref={scroller}
+      onKeyDown={onKeyDown}
+    >
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
@@ -167,7 +186,11 @@ const StopAll = () => (
         </button>
       </>
     ) : (
-      <button type="button" aria-disabled={Admin.roster.count === 0} onClick={() => (isSure.value = Admin.roster.count > 0)}>
+      <button
+        type="button"
+        aria-disabled={Admin.roster.count === 0}
+        onClick={() => (isSure.value = Admin.roster.count > 0)}
+      >
         Stop all…
       </button>
     )}
@@ -179,15 +202,29 @@ const Bar = () => {
   return (
     <div class="bar">
       <span>
-        <b>{count(Admin.roster.count)}</b> open · {count(Admin.roster.opened)} opened · {count(Admin.roster.closed)} closed
+        <b>{count(Admin.roster.count)}</b> open · {count(Admin.roster.opened)} opened ·{" "}
+        {count(Admin.roster.closed)} closed
         <span class="quiet"> since this page</span>
       </span>
       <span class="row">
         <label>
-          code <input class="short" inputMode="numeric" placeholder="1001" value={code.value} onInput={(event) => (code.value = event.currentTarget.value)} />
+          code{" "}
+          <input
+            class="short"
+            inputMode="numeric"
+            placeholder="1001"
+            value={code.value}
+            onInput={(event) => (code.value = event.currentTarget.value)}
+          />
         </label>
         <label>
-          reason <input class="medium" value={reason.value} placeholder="optional" onInput={(event) => (reason.value = event.currentTarget.value)} />
+          reason{" "}
+          <input
+            class="medium"
+            value={reason.value}
+            placeholder="optional"
+            onInput={(event) => (reason.value = event.currentTarget.value)}
+          />
         </label>
         <StopAll />
       </span>
@@ -202,7 +239,9 @@ export const ConnectionsPanel = () => {
       <header>
         <h2 id="everyone-title">Connections</h2>
         <span class="row">
-          <span role="status" class="quiet outcome">{Admin.outcome.value}</span>
+          <span role="status" class="quiet outcome">
+            {Admin.outcome.value}
+          </span>
           {Admin.token.value === "" || access.is !== "open" ? null : (
             <button type="button" onClick={() => Admin.useToken("")}>
               Forget token
@@ -219,7 +258,9 @@ export const ConnectionsPanel = () => {
           <Table />
         </>
       ) : (
-        <p class="empty">{access.is === "asking" ? "Asking the server…" : `Tries again: ${access.message}.`}</p>
+        <p class="empty">
+          {access.is === "asking" ? "Asking the server…" : `Tries again: ${access.message}.`}
+        </p>
       )}
     </section>
   )

@@ -50,9 +50,23 @@ const isThroughput = (text: string): boolean => {
   return rate >= 1 && rate <= 1024 ** 3
 }
 
-const after = field("after", "After", "5s or 3msg; empty: at once", "a time such as 5s, or messages such as 3msg", (text) => moment.test(text))
+const after = field(
+  "after",
+  "After",
+  "5s or 3msg; empty: at once",
+  "a time such as 5s, or messages such as 3msg",
+  (text) => moment.test(text)
+)
 const seed = field("seed", "Seed", "repeats exactly", "a whole number", isWhole(0, Number.MAX_SAFE_INTEGER))
-const share = field("rate", "Share of echoes", "0 to 1", "a share from 0 to 1, such as 0.25", isShare, "0.25", true)
+const share = field(
+  "rate",
+  "Share of echoes",
+  "0 to 1",
+  "a share from 0 to 1, such as 0.25",
+  isShare,
+  "0.25",
+  true
+)
 const isTime = (text: string): boolean => time.test(text)
 
 /** A fault: one choice of the form. */
@@ -79,13 +93,33 @@ export const faults: ReadonlyArray<Fault> = [
     sees: "A clean end with that code.",
     fields: [
       field("code", "Code", "1000 if empty", "1000-1003, 1007-1014 or 3000-4999", isCode, "4001"),
-      field("reason", "Reason", "text", "at most 123 bytes", (text) => new TextEncoder().encode(text).length <= 123),
+      field(
+        "reason",
+        "Reason",
+        "text",
+        "at most 123 bytes",
+        (text) => new TextEncoder().encode(text).length <= 123
+      ),
       after
     ],
     isLive: true
   },
-  { kind: "reset", group: "Endings", does: "TCP is reset, without a Close frame.", sees: seesEnd, fields: [after], isLive: true },
-  { kind: "vanish", group: "Endings", does: "TCP ends, without a Close frame.", sees: seesEnd, fields: [after], isLive: true },
+  {
+    kind: "reset",
+    group: "Endings",
+    does: "TCP is reset, without a Close frame.",
+    sees: seesEnd,
+    fields: [after],
+    isLive: true
+  },
+  {
+    kind: "vanish",
+    group: "Endings",
+    does: "TCP ends, without a Close frame.",
+    sees: seesEnd,
+    fields: [after],
+    isLive: true
+  },
   {
     kind: "truncate",
     group: "Endings",
@@ -125,7 +159,13 @@ export const faults: ReadonlyArray<Fault> = [
     sees: "A failed handshake; never the status, nor Retry-After.",
     fields: [
       field("status", "Status", "503 if empty", "an HTTP status from 400 to 599", isWhole(400, 599), "503"),
-      field("retry-after", "Retry after, in seconds", "optional", "a whole number of seconds", isWhole(0, 10 ** 9))
+      field(
+        "retry-after",
+        "Retry after, in seconds",
+        "optional",
+        "a whole number of seconds",
+        isWhole(0, 10 ** 9)
+      )
     ],
     isLive: false
   },
@@ -150,14 +190,31 @@ export const faults: ReadonlyArray<Fault> = [
     ],
     isLive: true
   },
-  { kind: "drop", group: "Echoes", does: "A share of the echoes is left out.", sees: "Messages without an answer.", fields: [share, seed, after], isLive: true },
-  { kind: "duplicate", group: "Echoes", does: "A share of the echoes comes twice.", sees: "Messages that were not asked for.", fields: [share, seed, after], isLive: true },
+  {
+    kind: "drop",
+    group: "Echoes",
+    does: "A share of the echoes is left out.",
+    sees: "Messages without an answer.",
+    fields: [share, seed, after],
+    isLive: true
+  },
+  {
+    kind: "duplicate",
+    group: "Echoes",
+    does: "A share of the echoes comes twice.",
+    sees: "Messages that were not asked for.",
+    fields: [share, seed, after],
+    isLive: true
+  },
   {
     kind: "throttle",
     group: "Echoes",
     does: "Echoes trickle at so many bytes a second.",
     sees: "Round trips that grow with the size of what was sent.",
-    fields: [field("rate", "Bytes a second", "such as 10KiB", "500, 10KiB, 1MiB", isThroughput, "10KiB", true), after],
+    fields: [
+      field("rate", "Bytes a second", "such as 10KiB", "500, 10KiB, 1MiB", isThroughput, "10KiB", true),
+      after
+    ],
     isLive: true
   }
 ]
@@ -171,7 +228,13 @@ export const initialValues = ({ fields }: Fault): Values =>
 
 /** What is wrong with a field's text, if anything. */
 export const problemWith = ({ accepts, isRequired, isValid }: Field, text: string): string | undefined =>
-  text === "" ? (isRequired ? `needed: ${accepts}` : undefined) : isValid(text) ? undefined : `accepted is ${accepts}`
+  text === ""
+    ? isRequired
+      ? `needed: ${accepts}`
+      : undefined
+    : isValid(text)
+      ? undefined
+      : `accepted is ${accepts}`
 
 /** The parameters of a fault, without those that were left empty. */
 export const parameters = ({ fields, kind }: Fault, values: Values): Readonly<Record<string, string>> =>

@@ -36,7 +36,15 @@ const aloud = (entry: Entry): string =>
     ? entry.preview
     : `${entry.kind} ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}, ${tripOf(entry)}: ${entry.preview.slice(0, 80)}`
 
-const Row = ({ entry, index, size }: { readonly entry: Entry; readonly index: number; readonly size: number }) => (
+const Row = ({
+  entry,
+  index,
+  size
+}: {
+  readonly entry: Entry
+  readonly index: number
+  readonly size: number
+}) => (
   <div
     id={`m${entry.number}`}
     role="option"
@@ -62,8 +70,12 @@ const Row = ({ entry, index, size }: { readonly entry: Entry; readonly index: nu
 const detailOf = ({ payload, preview }: Entry): string => {
   if (payload === undefined) return `${preview}\n(the rest had to make room for later messages)`
   if (typeof payload === "string")
-    return payload.length > SHOWN ? `${payload.slice(0, SHOWN)}\n(and ${count(payload.length - SHOWN)} more characters)` : payload
-  return dump(payload, SHOWN) + (payload.length > SHOWN ? `\n(and ${bytes(payload.length - SHOWN)} more)` : "")
+    return payload.length > SHOWN
+      ? `${payload.slice(0, SHOWN)}\n(and ${count(payload.length - SHOWN)} more characters)`
+      : payload
+  return (
+    dump(payload, SHOWN) + (payload.length > SHOWN ? `\n(and ${bytes(payload.length - SHOWN)} more)` : "")
+  )
 }
 
 const List = () => {
@@ -145,7 +157,9 @@ const Detail = () => {
     <div class="detail">
       <header>
         <h3>
-          {entry.kind === "event" ? "Event" : `${entry.kind}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
+          {entry.kind === "event"
+            ? "Event"
+            : `${entry.kind}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
         </h3>
         <button type="button" onClick={() => (isDetailed.value = false)}>
           Close details
@@ -176,7 +190,12 @@ export const MessagesPanel = () => (
     <header>
       <h2 id="messages-title">Messages</h2>
       <span class="row">
-        <button type="button" aria-pressed={!isFollowing.value} aria-keyshortcuts="Alt+P" onClick={togglePause}>
+        <button
+          type="button"
+          aria-pressed={!isFollowing.value}
+          aria-keyshortcuts="Alt+P"
+          onClick={togglePause}
+        >
           {isFollowing.value ? "Pause" : "Follow"}
         </button>
         <button

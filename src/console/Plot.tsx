@@ -9,7 +9,8 @@ import * as Session from "./Session.js"
 
 const HEIGHT = 110
 
-const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+const colour = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 const make = (element: HTMLElement): UPlot => {
   const axis = {
@@ -45,13 +46,15 @@ const make = (element: HTMLElement): UPlot => {
 
 export const Plot = () => {
   const element = useRef<HTMLDivElement>(null)
-  const plot = useRef<UPlot>()
+  const plot = useRef<UPlot | undefined>(undefined)
   useEffect(() => {
     const place = element.current
     if (place === null) return
     const made = make(place)
     plot.current = made
-    const observer = new ResizeObserver(() => made.setSize({ width: Math.max(100, place.clientWidth), height: HEIGHT }))
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(100, place.clientWidth), height: HEIGHT })
+    )
     observer.observe(place)
     const scheme = matchMedia("(prefers-color-scheme: dark)")
     const redraw = (): void => made.redraw(true, true)

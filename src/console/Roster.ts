@@ -93,7 +93,15 @@ export class Roster {
 }
 
 /** What the table can be sorted by. */
-export type SortKey = "id" | "remote" | "state" | "openedAt" | "messagesIn" | "messagesOut" | "bytes" | "bufferedBytes"
+export type SortKey =
+  | "id"
+  | "remote"
+  | "state"
+  | "openedAt"
+  | "messagesIn"
+  | "messagesOut"
+  | "bytes"
+  | "bufferedBytes"
 
 const valueOf = (connection: Connection, key: SortKey): number | string => {
   switch (key) {
@@ -113,7 +121,8 @@ export const sorted = (
   isDescending: boolean
 ): Array<Connection> => {
   const sign = isDescending ? -1 : 1
-  const order = (one: number | string, other: number | string): number => (one < other ? -1 : one > other ? 1 : 0)
+  const order = (one: number | string, other: number | string): number =>
+    one < other ? -1 : one > other ? 1 : 0
   return [...connections].sort(
     (one, other) => sign * (order(valueOf(one, key), valueOf(other, key)) || order(one.id, other.id))
   )

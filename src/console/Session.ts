@@ -177,7 +177,9 @@ const dial = (): void => {
   mine.addEventListener("open", () => {
     openedAt = performance.now()
     state.value = { is: "open", since: openedAt }
-    note(`connected in ${millis(openedAt - startedAt)}${mine.protocol === "" ? "" : `, subprotocol ${mine.protocol}`}`)
+    note(
+      `connected in ${millis(openedAt - startedAt)}${mine.protocol === "" ? "" : `, subprotocol ${mine.protocol}`}`
+    )
   })
   mine.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => {
     take(typeof event.data === "string" ? event.data : new Uint8Array(event.data))

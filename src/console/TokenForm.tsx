@@ -17,7 +17,8 @@ export const TokenForm = ({ message, status }: { readonly message: string; reado
     }}
   >
     <p>
-      The list of connections is not for everybody: the server answered {status}. <span class="quiet">{message}</span>
+      The list of connections is not for everybody: the server answered {status}.{" "}
+      <span class="quiet">{message}</span>
     </p>
     <div class="field">
       <label for="token">Admin token</label>

@@ -56,14 +56,16 @@ const App = () => {
       <dialog ref={dialog} aria-labelledby="keys-title">
         <h2 id="keys-title">Keys</h2>
         <dl class="keys">
-          {[...shortcuts.map(([, key, does]) => [key, does] as const), ["K", "these keys"] as const].map(([key, does]) => (
-            <div key={key}>
-              <dt>
-                <kbd>Alt</kbd> <kbd>{key}</kbd>
-              </dt>
-              <dd>{does}</dd>
-            </div>
-          ))}
+          {[...shortcuts.map(([, key, does]) => [key, does] as const), ["K", "these keys"] as const].map(
+            ([key, does]) => (
+              <div key={key}>
+                <dt>
+                  <kbd>Alt</kbd> <kbd>{key}</kbd>
+                </dt>
+                <dd>{does}</dd>
+              </div>
+            )
+          )}
           <div>
             <dt>
               <kbd>Enter</kbd>

@@ -6,7 +6,7 @@ import { useLayoutEffect, useState } from "preact/hooks"
 import { type Window, windowOf } from "./Window.js"
 
 export const useWindow = (
-  element: RefObject<HTMLElement>,
+  element: RefObject<HTMLElement | null>,
   count: number,
   rowHeight: number,
   /** What stands above the rows and stays there. */
