@@ -52,8 +52,16 @@ const script = await bundled("src/console/main.tsx")
 const style = await bundled("src/console/style.css")
 const hashOf = (text) => `sha256-${createHash("sha256").update(text).digest("base64")}`
 const template = await readFile("src/console/index.html", "utf8")
-const html = template
-  .replaceAll(/>\s+</g, "><")
-  .replace(/\s*{style}\s*/, () => style)
-  .replace(/\s*{script}\s*/, () => script)
+const put = (page, mark, text) => {
+  if (!page.includes(mark)) throw new Error(`src/console/index.html has no ${mark}`)
+  return page.replace(mark, () => text)
+}
+const html = [
+  ["/* the style */", style],
+  ["/* the script */", script]
+].reduce(
+  (page, [mark, text]) => put(page, mark, text),
+  // The hashes are of all that stands inside the elements.
+  template.replaceAll(/\s*(\/\* the \w+ \*\/)\s*/g, "$1").replaceAll(/>\s+</g, "><")
+)
 await writeFile("dist/console.json", JSON.stringify({ html, script: hashOf(script), style: hashOf(style) }))

@@ -171,50 +171,56 @@ export const ConnectPanel = () => {
         </span>
       </header>
       <form
-        class="body"
         onSubmit={(event) => {
           event.preventDefault()
           toggle()
         }}
       >
-        {settings.faults ? <FaultForm /> : <p class="explain">Faults are off on this server.</p>}
-        <div class="field">
-          <label for="subprotocols">Subprotocols</label>
-          <input
-            id="subprotocols"
-            value={subprotocols.value}
-            autocomplete="off"
-            spellcheck={false}
-            placeholder="none"
-            onInput={(event) => (subprotocols.value = event.currentTarget.value)}
-          />
-          <span class={problem.value === "" ? "hint" : "hint bad"}>{problem.value || "comma separated"}</span>
+        <div class="body">
+          <Url />
+          <div class="row">
+            <button
+              class={is === "idle" || is === "ended" ? "primary main" : "main"}
+              aria-keyshortcuts="Alt+C"
+              aria-disabled={is === "closing" || !isReadable.value}
+            >
+              {labels[is]}
+            </button>
+            <label class="check">
+              <input
+                type="checkbox"
+                checked={Session.isReconnecting.value}
+                onChange={(event) => {
+                  if (event.currentTarget.checked) Session.isReconnecting.value = true
+                  else Session.stopReconnecting()
+                }}
+              />
+              Reconnect, with back-off
+            </label>
+          </div>
         </div>
-        <Url />
-        <div class="row">
-          <button
-            class={is === "idle" || is === "ended" ? "primary" : ""}
-            aria-keyshortcuts="Alt+C"
-            aria-disabled={is === "closing" || !isReadable.value}
-          >
-            {labels[is]}
-          </button>
-          <label class="check">
+        <div class="ending">
+          <Status />
+        </div>
+        <div class="body">
+          {settings.faults ? <FaultForm /> : <p class="quiet">Faults are off on this server.</p>}
+          <div class="field">
+            <label for="subprotocols">Subprotocols</label>
             <input
-              type="checkbox"
-              checked={Session.isReconnecting.value}
-              onChange={(event) => {
-                if (event.currentTarget.checked) Session.isReconnecting.value = true
-                else Session.stopReconnecting()
-              }}
+              id="subprotocols"
+              value={subprotocols.value}
+              autocomplete="off"
+              spellcheck={false}
+              placeholder="none"
+              aria-describedby="subprotocols-hint"
+              onInput={(event) => (subprotocols.value = event.currentTarget.value)}
             />
-            Reconnect, with back-off
-          </label>
+            <span id="subprotocols-hint" class={problem.value === "" ? "hint" : "hint bad"}>
+              {problem.value || "comma separated"}
+            </span>
+          </div>
         </div>
       </form>
-      <div class="ending">
-        <Status />
-      </div>
       <div role="status" class="unseen">
         {spoken()}
       </div>

@@ -84,9 +84,13 @@ const List = () => {
   const { dropped, entries } = Session.log
   const { end, start } = useWindow(scroller, entries.length, ROW)
   const [, redraw] = useState(0)
+  const lastTop = useRef(0)
   useLayoutEffect(() => {
     const element = scroller.current
-    if (isFollowing.value && element !== null) element.scrollTop = element.scrollHeight
+    if (element === null) return
+    if (isFollowing.value) element.scrollTop = element.scrollHeight
+    // Cleared or trimmed lists scroll up by themselves.
+    lastTop.current = element.scrollTop
   }, [revision, isFollowing.value])
   const select = (index: number): void => {
     const to = Math.max(0, Math.min(entries.length - 1, index))
@@ -130,13 +134,12 @@ const List = () => {
       aria-activedescendant={selected.value === undefined ? undefined : `m${selected.value}`}
       ref={scroller}
       onKeyDown={onKeyDown}
-      onWheel={(event) => {
-        if (event.deltaY < 0) isFollowing.value = false
-      }}
       onScroll={(event) => {
         const { clientHeight, scrollHeight, scrollTop } = event.currentTarget
-        if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
-        else if (scrollTop + clientHeight < scrollHeight - 20 * ROW) isFollowing.value = false
+        // Who scrolls up wants to read; what is added at the end scrolls nothing up.
+        if (scrollTop < lastTop.current - 1) isFollowing.value = false
+        else if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
+        lastTop.current = scrollTop
       }}
     >
       <div class="spacer" role="presentation" style={{ height: `${entries.length * ROW}px` }}>
