@@ -1,13 +1,19 @@
-// Bundles the program into one file: it starts three times as fast as from its packages, and needs none of them.
-// And the console into one page, with its script and style inside.
+// Bundles the program: it starts three times as fast as from its packages, and needs none of them. What only an option
+// asks for is in files of its own, which are loaded then. And the console into one page, with its script and style inside.
 import { build } from "esbuild"
 import { createHash } from "node:crypto"
+import * as fs from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
+
+// Their names change with what is in them.
+fs.rmSync("dist/chunks", { recursive: true, force: true })
 
 await build({
   entryPoints: ["src/main.ts"],
-  outfile: "dist/main.js",
+  outdir: "dist",
+  chunkNames: "chunks/[name]-[hash]",
   bundle: true,
+  splitting: true,
   platform: "node",
   format: "esm",
   target: "node20.19",

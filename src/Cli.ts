@@ -26,6 +26,15 @@ const programOptions = {
     { flag: "log-level", defaultText: "info", help: "The least important log lines to write." },
     Value.oneOf(...Logging.levelNames),
     "info"
+  ),
+  otlpUrl: single(
+    {
+      flag: "otlp-url",
+      defaultText: "none",
+      help: "Collector of OpenTelemetry that gets traces and metrics by OTLP over HTTP, at /v1/traces and /v1/metrics below this URL."
+    },
+    Value.httpUrl,
+    undefined
   )
 }
 
@@ -41,6 +50,7 @@ export type Command =
       readonly settings: ServerSettings
       readonly logFormat: Logging.Format | undefined
       readonly logLevel: Logging.Level
+      readonly otlpUrl: URL | undefined
     }
 
 const flags = Object.fromEntries(
@@ -93,12 +103,12 @@ export const parse = (
     }
     return option.default
   }
-  const { logFormat, logLevel, ...settings } = readEach(allOptions, read)
+  const { logFormat, logLevel, otlpUrl, ...settings } = readEach(allOptions, read)
   const problem = contradiction(settings)
   if (problem !== undefined) problems.push(problem)
   return problems.length > 0
     ? { _tag: "Invalid", problems }
-    : { _tag: "Serve", settings, logFormat, logLevel }
+    : { _tag: "Serve", settings, logFormat, logLevel, otlpUrl }
 }
 
 const WIDTH = 80

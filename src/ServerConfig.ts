@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import { explain, type Settings, toConfigs } from "./config/Option.js"
 import { options } from "./config/ServerOptions.js"
 
@@ -68,6 +69,8 @@ export interface ServerOptions {
   readonly faults?: boolean
   /** Whether `GET /` is the browser console, by default it is. A program that others reach may want it off. */
   readonly console?: boolean
+  /** What the admin API wants as `Authorization: Bearer TOKEN`; without one it answers only this machine. */
+  readonly adminToken?: string | Redacted.Redacted
   /** PEM file with the certificate and its chain; needs `tlsKey`. */
   readonly tlsCert?: string
   /** PEM file with the private key of the certificate. */
@@ -121,6 +124,9 @@ const timeout = (duration: Timeout | undefined): string | undefined => {
 const toggle = (isOn: boolean | undefined): string | undefined =>
   isOn === undefined ? undefined : isOn ? "on" : "off"
 
+const reveal = (secret: string | Redacted.Redacted | undefined): string | undefined =>
+  Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
+
 const count = (number: number | "off" | undefined): string | undefined =>
   number === Number.POSITIVE_INFINITY ? "off" : number?.toString()
 
@@ -151,6 +157,7 @@ const written = (settings: ServerOptions): Either.Either<Map<string, string>, Co
     [options.shutdownCode, settings.shutdownCode?.toString()],
     [options.faults, toggle(settings.faults)],
     [options.console, toggle(settings.console)],
+    [options.adminToken, reveal(settings.adminToken)],
     [options.tlsCert, settings.tlsCert],
     [options.tlsKey, settings.tlsKey]
   ] as const

@@ -2,20 +2,25 @@
  * A WebSocket server as a Layer: the program's handler, our lifecycle.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Handler } from "./connection/Connection.js"
 import * as Deadlines from "./connection/Deadlines.js"
 import { monotonic } from "./connection/Monotonic.js"
 import * as Wire from "./connection/Wire.js"
+import * as Admin from "./admin/Admin.js"
+import * as EventFeed from "./admin/EventFeed.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
 import { Faults } from "./faults/Faults.js"
@@ -29,7 +34,8 @@ import type * as Handshake from "./protocol/Handshake.js"
 import { StopReason } from "./protocol/StopReason.js"
 import * as Connections from "./registry/Connections.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
-import { countRejected } from "./telemetry/Metrics.js"
+import * as Metrics from "./telemetry/Metrics.js"
+import * as Tracing from "./telemetry/Tracing.js"
 
 /** Where a server listens. */
 export interface ServerAddress {
@@ -73,8 +79,12 @@ export const make = <E, R>(
 > =>
   Effect.gen(function* () {
     const config = yield* ServerConfig
+    const metrics = yield* Metrics.make
+    const tracing = yield* Tracing.make
     const registry = yield* Connections.make({
-      handler,
+      handler:
+        tracing === undefined ? handler : (connection) => tracing.within(connection.id, handler(connection)),
+      observers: tracing === undefined ? [metrics] : [metrics, tracing],
       closeTimeout: config.closeTimeout,
       watch: {
         heartbeatInterval: Duration.toMillis(config.heartbeatInterval),
@@ -91,12 +101,32 @@ export const make = <E, R>(
     const log = yield* FiberSet.makeRuntime<never, void>()
     const peerOf = Peer.make(config.trustedProxies)
     const onRefused = ({ remote }: Peer.Peer, { error, status }: Handshake.Refusal): void => {
-      countRejected(status)
+      metrics.rejected(status)
       // At debug: a flood of them must not fill the disk.
       log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
     }
+    const scheme = config.tlsCert === undefined ? "http" : "https"
+    const closing = yield* Deferred.make<void>()
+    const admin = yield* Admin.make({
+      policy: { scheme, token: config.adminToken },
+      steered: {
+        connections: registry.connections,
+        faults,
+        feed: EventFeed.make({
+          events: registry.events,
+          epoch: (yield* Random.nextIntBetween(0, 36 ** 6)).toString(36),
+          quiet: Math.min(EventFeed.MOST_QUIET, Duration.toMillis(config.sendTimeout) / 2),
+          closing
+        })
+      },
+      onRefused: ({ remote }, { error, status }) => {
+        log(Effect.annotateLogs(Effect.logDebug("admin request refused"), { remote, status, error }))
+      },
+      peerOf
+    })
     const onRequest = yield* NodeHttpServer.makeHandler(
       Routes.make({
+        admin,
         endpoint: config.path,
         isDraining: () => isDraining,
         console: config.console
@@ -106,14 +136,20 @@ export const make = <E, R>(
               maxPayload: config.maxPayload
             }
           : undefined,
+        metrics: () => metrics.scrape(),
         onRefused,
         peerOf
       })
+    ).pipe(
+      // A span each time that somebody looks whether the server is well would drown the others.
+      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, ({ originalUrl }) =>
+        Routes.isRoutine(originalUrl)
+      )
     )
     const onUpgrade = Handshakes.make({
       endpoint: config.path,
       policy: {
-        scheme: config.tlsCert === undefined ? "http" : "https",
+        scheme,
         origins: config.origins,
         subprotocols: config.subprotocols
       },
@@ -159,7 +195,10 @@ export const make = <E, R>(
         },
         {
           onRequest,
-          onUpgrade,
+          onUpgrade: (upgrade) => {
+            tracing?.handshake()
+            onUpgrade(upgrade)
+          },
           onRefused: (socket, refusal) => onRefused(peerOf(socket), refusal),
           onError: (cause) => {
             log(Effect.logWarning("the listening socket failed", Cause.fail(cause)))
@@ -177,6 +216,7 @@ export const make = <E, R>(
         const deadline = elapsed() + timeout
         yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
         isClosing = true
+        yield* Deferred.succeed(closing, undefined)
         yield* listener.stopListening
         yield* registry.drain({
           reason: StopReason.ServerShutdown({ code: config.shutdownCode }),

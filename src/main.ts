@@ -4,17 +4,18 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import packageJson from "../package.json" with { type: "json" }
 import * as Cli from "./Cli.js"
 import * as EchoServer from "./EchoServer.js"
 import { StartError } from "./http/StartError.js"
 import { ServerConfig } from "./ServerConfig.js"
 import * as LogSink from "./telemetry/LogSink.js"
 import * as Logging from "./telemetry/Logging.js"
+import { VERSION } from "./Version.js"
 
 const complain = (problem: string): void => {
   process.stderr.write(`answerback: ${problem}\n`)
@@ -32,11 +33,13 @@ const exitWhenLogged = (sink: LogSink.LogSink, exit: () => void): void => {
 const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void => {
   // The first signal interrupts the program, which shuts it down; nothing holds up the second.
   let isStopping = false
+  let stoppedAt = 0
   const signals = { SIGINT: 130, SIGTERM: 143 } as const
   for (const [signal, code] of Object.entries(signals)) {
     process.on(signal, () => {
       if (isStopping) process.exit(code)
       isStopping = true
+      stoppedAt = performance.now()
     })
   }
 
@@ -50,8 +53,23 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     write: sink.write
   })
-  const program = Layer.launch(EchoServer.fromConfig).pipe(
-    Effect.provideService(ServerConfig, command.settings),
+  const { otlpUrl, settings } = command
+  /** Loaded only when it is asked for: it takes as long as a third of the start. */
+  const telemetry =
+    otlpUrl === undefined
+      ? Layer.empty
+      : Layer.unwrapEffect(
+          Effect.map(
+            Effect.promise(() => import("./telemetry/Otlp.js")),
+            (Otlp) =>
+              Otlp.layer({
+                url: otlpUrl,
+                timeLeft: () => Duration.toMillis(settings.drainTimeout) - (performance.now() - stoppedAt)
+              })
+          )
+        )
+  const program = Layer.launch(Layer.provide(EchoServer.fromConfig, telemetry)).pipe(
+    Effect.provideService(ServerConfig, settings),
     Effect.tapErrorCause((cause) =>
       Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void
     ),
@@ -76,7 +94,7 @@ switch (command._tag) {
     process.stdout.write(Cli.help())
     break
   case "Version":
-    process.stdout.write(`${packageJson.version}\n`)
+    process.stdout.write(`${VERSION}\n`)
     break
   case "Invalid":
     command.problems.forEach(complain)

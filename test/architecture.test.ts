@@ -27,14 +27,16 @@ const LONGEST_FILE = 260
 /** What each part may import beside itself, from the first to the last. A file of its own is a part. */
 const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   protocol: [],
-  telemetry: [],
   // A page in a browser, with tables of its own: the server's modules would bring Effect along.
   console: [],
+  "Version.ts": [],
+  telemetry: ["protocol", "Version.ts"],
   config: ["protocol"],
   connection: ["protocol"],
   faults: ["protocol", "config", "connection"],
   registry: ["protocol", "connection"],
   http: ["protocol", "config", "connection", "faults", "registry"],
+  admin: ["protocol", "config", "faults", "registry", "http"],
   "ServerConfig.ts": ["protocol", "config"],
   "WebSocketServer.ts": [
     "protocol",
@@ -43,6 +45,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts"
   ],
@@ -53,6 +56,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts"
@@ -64,6 +68,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts",
@@ -77,11 +82,13 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "faults",
     "registry",
     "http",
+    "admin",
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts",
     "EchoServer.ts",
-    "Cli.ts"
+    "Cli.ts",
+    "Version.ts"
   ]
 }
 
@@ -110,15 +117,21 @@ const doors: ReadonlyArray<Door> = [
   },
   {
     what: "the platform of Effect",
-    matches: /^@effect\//,
-    isOpenTo: /^(http\/.*|WebSocketServer\.ts|main\.ts)$/,
+    matches: /^@effect\/platform/,
+    isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+    isForValues: false
+  },
+  {
+    what: "OpenTelemetry",
+    matches: /^@effect\/opentelemetry/,
+    isOpenTo: /^telemetry\/Otlp\.ts$/,
     isForValues: false
   }
 ]
 
 /** Packages that may be imported at all. */
 const packages =
-  /^(effect|@effect\/platform|@effect\/platform-node|ws|preact|@preact\/signals|uplot|eventsource-parser)(\/|$)|^node:/
+  /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|ws|preact|@preact\/signals|uplot|eventsource-parser)(\/|$)|^node:/
 
 /** What starts fibers or waits for them has no place where there is only thinking. */
 const fibers =
@@ -155,8 +168,6 @@ const backwards = (sources: Sources): ReadonlyArray<string> =>
   allImports(sources).flatMap((found) => {
     if (found.target === undefined) return []
     const [part, other] = [partOf(found.from), partOf(found.target)]
-    // The package's own description, which says its version.
-    if (found.from === "main.ts" && found.target === "../package.json") return []
     if (part !== other && !(parts[part]?.includes(other) ?? false)) return [say(found)]
     return sources.has(found.target) || sources.has(`${found.target}x`)
       ? []
@@ -357,6 +368,7 @@ describe("a source is found wanting", () => {
     ["http/Routes.ts", `const tls = await import("node:tls")`],
     ["connection/A.ts", `import * as Socket from "@effect/platform/Socket"`],
     ["registry/A.ts", `import type * as Server from "@effect/platform/HttpServer"`],
+    ["main.ts", `const otlp = await import("@effect/opentelemetry/Otlp")`],
     ["http/A.ts", `import lodash from "lodash"`],
     ["http/A.ts", `import { render } from "preact"`],
     ["main.ts", `import "wsx"`]

@@ -53,7 +53,10 @@ const common = (about: About, { accepts, placeholder }: Pick<Value<unknown>, "ac
 })
 
 const readOne = <A>(value: Value<A>, text: string): Either.Either<A, Unreadable> =>
-  Either.fromNullable(value.read(text), () => ({ text, accepts: value.accepts }))
+  Either.fromNullable(value.read(text), () => ({
+    text: value.show?.(text) ?? text,
+    accepts: value.accepts
+  }))
 
 /** An option with one value. */
 export const single = <A, const B = A>(about: About, value: Value<A>, fallback: B): Option<A | B> => ({

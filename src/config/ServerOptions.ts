@@ -212,6 +212,15 @@ export const options = {
     Value.toggle,
     true
   ),
+  adminToken: single(
+    {
+      flag: "admin-token",
+      defaultText: "none",
+      help: "What the admin API wants as Authorization: Bearer TOKEN; without one it answers only this machine. Better given by the environment: flags can be read by others on the machine."
+    },
+    Value.secret,
+    undefined
+  ),
   tlsCert: single(
     {
       flag: "tls-cert",

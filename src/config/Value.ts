@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { isSubprotocol } from "../protocol/Handshake.js"
 import * as Network from "./Network.js"
@@ -16,6 +17,8 @@ export interface Value<A> {
   readonly accepts: string
   /** Reads a text; `undefined` if it can't be read. */
   readonly read: (text: string) => A | undefined
+  /** What of a text that can't be read may be shown; by default all. */
+  readonly show?: (text: string) => string
 }
 
 const integer = (text: string): number | undefined => (/^\d{1,15}$/.test(text) ? Number(text) : undefined)
@@ -33,6 +36,14 @@ export const orOff = <A>(value: Value<A>, off: A): Value<A> => ({
   accepts: `${value.accepts}, or off`,
   read: (text) => (text === "off" ? off : value.read(text))
 })
+
+/** A secret that is sent as a token of HTTP (RFC 6750 section 2.1): hidden from whoever prints it. */
+export const secret: Value<Redacted.Redacted> = {
+  placeholder: "TOKEN",
+  accepts: "visible ASCII characters without a space",
+  show: () => "***",
+  read: (value) => (/^[\x21-\x7e]+$/.test(value) ? Redacted.make(value) : undefined)
+}
 
 /** How many of something there may be: one at least. */
 export const count: Value<number> = {
@@ -126,7 +137,18 @@ export const oneOf = <const A extends string>(...words: ReadonlyArray<A>): Value
 })
 
 /** Paths that the server answers itself. */
-const reserved: ReadonlyArray<string> = ["/livez", "/readyz"]
+const reserved: ReadonlyArray<string> = [
+  "/livez",
+  "/readyz",
+  "/metrics",
+  "/connections",
+  "/events",
+  "/openapi.json",
+  "/docs"
+]
+
+const isReserved = (pathname: string): boolean =>
+  reserved.includes(pathname) || pathname.startsWith("/connections/")
 
 /** The path of a URL, as a client's URL parser would write it. */
 export const path: Value<string> = {
@@ -135,7 +157,7 @@ export const path: Value<string> = {
   read: (value) => {
     if (!/^\/(?!\/)[^?#\\]*$/.test(value) || !URL.canParse(value, "http://localhost")) return undefined
     const { pathname } = new URL(value, "http://localhost")
-    return reserved.includes(pathname) ? undefined : pathname
+    return isReserved(pathname) ? undefined : pathname
   }
 }
 
@@ -158,4 +180,22 @@ export const subprotocol: Value<string> = {
   placeholder: "NAME",
   accepts: "the name of a subprotocol: letters, digits and !#$%&'*+-.^_`|~",
   read: (value) => (isSubprotocol(value) ? value : undefined)
+}
+
+/** The base URL of a service that speaks HTTP, maybe with a user and a password in it, which nobody is shown. */
+export const httpUrl: Value<URL> = {
+  placeholder: "URL",
+  accepts: "a URL such as http://localhost:4318, with http or https, and without a query or a fragment",
+  read: (value) => {
+    if (!/^https?:\/\/[^?#]+$/i.test(value) || !URL.canParse(value)) return undefined
+    const url = new URL(value)
+    try {
+      decodeURIComponent(url.username + url.password)
+    } catch {
+      return undefined
+    }
+    return url
+  },
+  // Also where there is more than one @, or a scheme that isn't accepted.
+  show: (value) => value.replace(/^([^/]*\/\/)?.*@/s, "$1***@")
 }

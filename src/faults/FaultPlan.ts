@@ -13,6 +13,9 @@ import type { Value } from "../config/Value.js"
 import * as CloseCode from "../protocol/CloseCode.js"
 import * as Parameter from "./Parameter.js"
 
+const written = (accepts: string) =>
+  Schema.Union(Schema.String, Schema.Number).annotations({ description: `Accepted is ${accepts}.` })
+
 /** A parameter: text or, in JSON, a number, which may have a unit of its own. */
 const field = <A>(
   schema: Schema.Schema<A>,
@@ -20,7 +23,7 @@ const field = <A>(
   write: (value: A) => string,
   unit: string = ""
 ) =>
-  Schema.transformOrFail(Schema.Union(Schema.String, Schema.Number), schema, {
+  Schema.transformOrFail(written(value.accepts), schema, {
     strict: true,
     decode: (given, _, ast) => {
       const read = value.read(typeof given === "number" ? `${given}${unit}` : given)
@@ -76,8 +79,8 @@ const structs = {
   throttle: Schema.Struct({ ...named("throttle"), rate: number(Parameter.throughput), ...after })
 }
 
-/** Reads and writes any of them, told apart by their names. */
-const schema = Schema.Union(
+/** Reads and writes the faults of an open connection, told apart by their names. */
+export const ConnectionFault = Schema.Union(
   structs.close,
   structs.reset,
   structs.vanish,
@@ -85,13 +88,14 @@ const schema = Schema.Union(
   structs.mute,
   structs.truncate,
   structs.corrupt,
-  structs.refuse,
-  structs.hang,
   structs.delay,
   structs.drop,
   structs.duplicate,
   structs.throttle
 )
+
+/** Reads and writes any of them. */
+const schema = Schema.Union(ConnectionFault, structs.refuse, structs.hang)
 
 /** The names of the faults. */
 export type FaultKind = keyof typeof structs

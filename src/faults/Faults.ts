@@ -15,6 +15,7 @@ import { monotonic } from "../connection/Monotonic.js"
 import type { RawTransport, Transport } from "../connection/Transport.js"
 import { type ConnectionId, ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { type Refusal, refusal, type Request } from "../protocol/Handshake.js"
+import { queryOf } from "../protocol/Target.js"
 import * as FaultPlan from "./FaultPlan.js"
 import { Interruptible, type SharedTools } from "./Interruptible.js"
 
@@ -41,6 +42,8 @@ export class Faults extends Context.Tag("answerback/Faults")<
     readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
     /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
     readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
+    /** Reads a fault that is asked for in JSON, for an open connection; or refuses. */
+    readonly read: (json: unknown) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
     /** Makes the transports of a server such that something can go wrong with them. */
     readonly wrapper: (highWaterMark: number) => Wrapper
   }
@@ -48,8 +51,34 @@ export class Faults extends Context.Tag("answerback/Faults")<
 
 const planFailed = refusal(500, "FaultPlanFailed", "the program failed to plan a fault: its log says how")
 
+/** Refuses any fault where there are none. */
+export const disabled = refusal(
+  403,
+  "FaultsDisabled",
+  "this server makes no faults: to allow them, start it with --faults on (or ANSWERBACK_FAULTS=on)"
+)
+
+const unreadable = (message: string): Either.Either<never, Refusal> =>
+  Either.left(refusal(400, "InvalidFault", message))
+
+const read = (json: unknown): Either.Either<FaultPlan.ConnectionPlan, Refusal> => {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    return unreadable('a fault is a JSON object, such as {"fault":"close","code":4001,"after":"3msg"}')
+  }
+  return Either.match(FaultPlan.parse({ ...json }), {
+    onLeft: ({ message }) => unreadable(message),
+    onRight: (plan) =>
+      FaultPlan.isOfHandshake(plan)
+        ? unreadable(
+            `fault "${plan.fault}" can't be had by a connection that is open: it is one of the handshake`
+          )
+        : Either.right(plan)
+  })
+}
+
 const make = (
-  decideOn: Context.Tag.Service<Faults>["decide"]
+  decideOn: Context.Tag.Service<Faults>["decide"],
+  isOn = true
 ): Effect.Effect<Context.Tag.Service<Faults>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const elapsed = yield* monotonic
@@ -66,6 +95,7 @@ const make = (
           return Either.left(planFailed)
         }
       },
+      read: (json) => (isOn ? read(json) : Either.left(disabled)),
       apply: (id, plan) =>
         Effect.suspend(() => {
           const transport = open.get(id)
@@ -103,17 +133,6 @@ export const layer = (
     make((request) => Either.right(planOf(request)))
   )
 
-const disabled = refusal(
-  403,
-  "FaultsDisabled",
-  "this server makes no faults: to allow them, start it with --faults on (or ANSWERBACK_FAULTS=on)"
-)
-
-const queryOf = (target: string): URLSearchParams => {
-  const start = target.indexOf("?")
-  return new URLSearchParams(start < 0 ? "" : target.slice(start).replace(/#.*$/s, ""))
-}
-
 /**
  * Faults that clients ask for in the URL that they connect to: `ws://host/echo?fault=reset&after=3msg`. A handshake
  * that asks for one that can't be read is refused with 400, or with 403 where faults are off.
@@ -126,5 +145,5 @@ export const layerUrl = (isOn = true): Layer.Layer<Faults> =>
       if (!query.has("fault")) return Either.right(undefined)
       if (!isOn) return Either.left(disabled)
       return Either.mapLeft(FaultPlan.fromQuery(query), ({ _tag, message }) => refusal(400, _tag, message))
-    })
+    }, isOn)
   )

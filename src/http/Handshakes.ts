@@ -12,7 +12,7 @@ import type { Admission } from "./Admission.js"
 import type { Upgrade } from "./Listener.js"
 import type * as Peer from "./Peer.js"
 import * as Respond from "./Respond.js"
-import { pathOf } from "./Routes.js"
+import { pathOf } from "../protocol/Target.js"
 
 /** A handshake that has been completed. */
 export interface Opened {
@@ -55,17 +55,26 @@ export const make =
   (options: HandshakeOptions) =>
   (upgrade: Upgrade): void => {
     const { head, request, response, socket } = upgrade
+    const { headers, httpVersion, method = "" } = request
     const path = pathOf(request.url ?? "")
-    // To go on in HTTP is the right answer to an Upgrade that is not wanted (RFC 9110 section 7.8).
-    if (path !== options.endpoint) return options.onRequest(request, response())
     const peer = options.peerOf(socket, request)
+    const decide = () => Handshake.decide({ method, httpVersion, headers }, options.policy)
+    if (path !== options.endpoint) {
+      const answer = response()
+      answer.once("finish", () => {
+        // A handshake that came to the wrong place is one that was refused; what else wants to upgrade is none.
+        if (answer.statusCode === 404 && decide() !== Handshake.upgradeRequired)
+          options.onRefused(peer, Handshake.notFound(path, options.endpoint))
+      })
+      // To go on in HTTP is the right answer to an Upgrade that is not wanted (RFC 9110 section 7.8).
+      return options.onRequest(request, answer)
+    }
     const refuse = (refusal: Handshake.Refusal): void => {
       options.onRefused(peer, refusal)
       Respond.send(response(), refusal)
     }
     if (options.isClosing()) return refuse(Handshake.draining)
-    const { headers, httpVersion, method = "" } = request
-    const decision = Handshake.decide({ method, httpVersion, headers }, options.policy)
+    const decision = decide()
     if (decision._tag === "Refusal") return refuse(decision)
     const planned = options.faults?.decide({ method, headers, httpVersion, target: request.url ?? "" })
     if (planned !== undefined && Either.isLeft(planned)) return refuse(planned.left)

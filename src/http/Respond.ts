@@ -30,6 +30,10 @@ export const whatIsWrong = (error: Error & { readonly code?: string }) => {
   }
 }
 
+/** To a method that a path doesn't answer (RFC 9110 section 15.5.6). */
+export const methodNotAllowed = (path: string, methods: ReadonlyArray<string>): Refusal =>
+  refusal(405, "MethodNotAllowed", `${path} answers ${methods.join(", ")}`, { allow: methods.join(", ") })
+
 const bodyOf = ({ error, message }: Refusal): string => `${JSON.stringify({ error, message })}\n`
 
 /** As a response of the platform's router. */

@@ -2,23 +2,19 @@
  * What the server answers over plain HTTP.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { notFound, type Refusal, refusal, upgradeRequired } from "../protocol/Handshake.js"
+import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
 import * as Console from "./Console.js"
 import type * as Peer from "./Peer.js"
-import { toResponse } from "./Respond.js"
+import { methodNotAllowed, toResponse } from "./Respond.js"
+import { pathOf } from "../protocol/Target.js"
 
-/** The path that a request asks for: its target without the query (RFC 9112 section 3.2). */
-export const pathOf = (target: string): string => {
-  // An absolute form names scheme and host before the path.
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
-  return path === "" ? "/" : path
-}
-
-const methodNotAllowed = (path: string) =>
-  refusal(405, "MethodNotAllowed", `${path} answers GET and HEAD`, { allow: "GET, HEAD" })
+/** Whether a request is one of those that machines make again and again. */
+export const isRoutine = (target: string): boolean =>
+  ["/livez", "/readyz", "/metrics"].includes(pathOf(target))
 
 /** What the routes know of the server. */
 export interface RoutesOptions {
@@ -26,15 +22,31 @@ export interface RoutesOptions {
   readonly isDraining: () => boolean
   /** What the console is told of the server; without it there is none. */
   readonly console: Console.Settings | undefined
+  /** What `/metrics` answers. */
+  readonly metrics: () => { readonly body: string; readonly contentType: string }
   readonly peerOf: ReturnType<typeof Peer.make>
   /** Called with what came for the endpoint and was no handshake. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
+  readonly admin: Admin
+}
+
+/** What answers on the paths of the admin API. */
+export interface Admin {
+  readonly hasPath: (path: string) => boolean
+  readonly app: HttpApp.Default
 }
 
 /** All routes. The endpoint itself answers here only what is no handshake. */
 export const make = (options: RoutesOptions) => {
-  const health = new Map([
+  const open = new Map([
     ["/livez", () => Effect.succeed(HttpServerResponse.text("ok"))],
+    [
+      "/metrics",
+      () => {
+        const { body, contentType } = options.metrics()
+        return Effect.succeed(HttpServerResponse.text(body, { contentType }))
+      }
+    ],
     [
       "/readyz",
       () =>
@@ -54,10 +66,11 @@ export const make = (options: RoutesOptions) => {
       options.onRefused(options.peerOf(message.socket, message), upgradeRequired)
       return Effect.succeed(toResponse(upgradeRequired))
     }
-    const answer = path === "/" ? console : health.get(path)
+    if (options.admin.hasPath(path)) return options.admin.app
+    const answer = path === "/" ? console : open.get(path)
     if (answer === undefined) return Effect.succeed(toResponse(notFound(path, options.endpoint)))
     return request.method === "GET" || request.method === "HEAD"
       ? answer(request.headers)
-      : Effect.succeed(toResponse(methodNotAllowed(path)))
+      : Effect.succeed(toResponse(methodNotAllowed(path, ["GET", "HEAD"])))
   })
 }

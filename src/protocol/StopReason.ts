@@ -37,6 +37,25 @@ export type StopReason = Data.TaggedEnum<{
 /** The constructors and matchers of the cases. */
 export const StopReason = Data.taggedEnum<StopReason>()
 
+// A record, so that a case that is missing here is an error.
+const named: Readonly<Record<StopReason["_tag"], true>> = {
+  PeerClosed: true,
+  PeerVanished: true,
+  ProtocolError: true,
+  HeartbeatTimeout: true,
+  SlowConsumer: true,
+  IdleTimeout: true,
+  LifetimeReached: true,
+  StopSignal: true,
+  ServerShutdown: true,
+  HandlerFailed: true,
+  Fault: true
+}
+
+/** The names of all cases. */
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a record that has just these
+export const tags = Object.keys(named) as ReadonlyArray<StopReason["_tag"]>
+
 /** What the peer sees of an ending: a Close frame (an empty one without a code), or only the end or a reset of TCP. */
 export type Farewell =
   | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }

@@ -23,6 +23,15 @@ export interface ConnectionInfo {
   readonly state: "open" | "stopping" | "stalled"
 }
 
+/** Some of the connections that are open. */
+export interface Page {
+  /** How many are open in all. */
+  readonly total: number
+  readonly connections: ReadonlyArray<ConnectionInfo>
+  /** After which to go on; `null` if there are no more. */
+  readonly next: ConnectionId | null
+}
+
 /** Takes a snapshot. */
 export const snapshot = (connection: Connection): ConnectionInfo => ({
   id: connection.id,

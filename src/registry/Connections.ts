@@ -20,8 +20,9 @@ import type { InvalidClose } from "../protocol/CloseCode.js"
 import * as ConnectionId from "../protocol/ConnectionId.js"
 import { ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
-import { type ConnectionInfo, snapshot } from "./ConnectionInfo.js"
+import { type ConnectionInfo, type Page, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
+import type { Ending, Observer } from "./Observer.js"
 import * as Sweep from "./Sweep.js"
 
 /** The connections of this server. */
@@ -32,6 +33,8 @@ export class Connections extends Context.Tag("answerback/Connections")<
     readonly count: Effect.Effect<number>
     /** All that are open, in the order of their ids, which is that of their opening. */
     readonly list: Effect.Effect<ReadonlyArray<ConnectionInfo>>
+    /** Some of them, in that order. A page stays right while connections come and go. */
+    readonly page: (options: PageOptions) => Effect.Effect<Page>
     /** One of them. */
     readonly get: (id: string) => Effect.Effect<ConnectionInfo, ConnectionNotFound>
     /** Stops one. Stopping one that is stopping already changes nothing. Doesn't wait until it has ended. */
@@ -46,6 +49,14 @@ export class Connections extends Context.Tag("answerback/Connections")<
   }
 >() {}
 
+/** Which of the connections are wanted. */
+export interface PageOptions {
+  /** How many at most. */
+  readonly limit: number
+  /** The id after which to begin; its connection may have ended. By default, from the first on. */
+  readonly after?: string | undefined
+}
+
 /** The connections, with what only the server itself does with them. */
 export interface Registry {
   readonly connections: Context.Tag.Service<Connections>
@@ -54,6 +65,7 @@ export interface Registry {
     transport: Transport,
     about: Pick<Connection, "path" | "subprotocol">
   ) => ConnectionId.ConnectionId | undefined
+  readonly events: Events
   /** Ends all connections, and accepts no more. */
   readonly drain: (options: DrainOptions) => Effect.Effect<void>
 }
@@ -75,6 +87,7 @@ export const make = <E, R>(options: {
   readonly handler: Handler<E, R>
   readonly closeTimeout: Duration.Duration
   readonly watch: WatchOptions
+  readonly observers?: ReadonlyArray<Observer>
 }): Effect.Effect<Registry, never, Scope.Scope | Exclude<R, Scope.Scope>> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
@@ -83,6 +96,10 @@ export const make = <E, R>(options: {
     const newId = ConnectionId.source(yield* Random.next)
     const random = new PCGRandom(yield* Random.nextInt)
     const events = new Events()
+    const { observers = [] } = options
+    /** When those that are ending began to, in milliseconds: the time that only goes on, and with its fractions. */
+    const stopping = new Map<string, number>()
+    const precisely = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
     // Not waited for: `drain` has, and a handler that can't be interrupted must not outlast its deadline.
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
       Effect.forkDaemon(Scope.close(scope, exit))
@@ -94,6 +111,12 @@ export const make = <E, R>(options: {
     const sweep = yield* Sweep.make(live, options.watch)
     const empty = yield* Deferred.make<void>()
     let isDraining = false
+
+    const onStopping: LifecycleOptions["onStopping"] = (connection, reason) => {
+      stopping.set(connection.id, precisely())
+      for (const observer of observers) observer.stopping?.(connection, reason)
+      events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason }))
+    }
 
     const onFarewell: LifecycleOptions["onFarewell"] = (connection, reason) =>
       isInterruption(reason)
@@ -108,14 +131,23 @@ export const make = <E, R>(options: {
     const onClosed: LifecycleOptions["onClosed"] = (connection, reason, code) =>
       Effect.suspend(() => {
         live.delete(connection.id)
-        events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason }))
+        const ended = precisely()
+        const ending: Ending = {
+          reason,
+          code,
+          durationMs: now() - connection.openedAt,
+          stopMs: ended - (stopping.get(connection.id) ?? ended)
+        }
+        stopping.delete(connection.id)
+        for (const observer of observers) observer.closed(connection, ending)
+        events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason, code }))
         if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
         return logLine("connection closed", {
           connection: connection.id,
           remote: connection.remote,
           reason: reason._tag,
           code,
-          durationMs: now() - connection.openedAt,
+          durationMs: ending.durationMs,
           messagesIn: connection.messagesIn,
           messagesOut: connection.messagesOut,
           bytesIn: connection.bytesIn,
@@ -136,13 +168,13 @@ export const make = <E, R>(options: {
         jitter: random.number() * 2 - 1,
         elapsed,
         fork,
-        onStopping: (connection, reason) =>
-          events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason })),
+        onStopping,
         onFarewell,
         onClosed
       })
       live.set(lifecycle.connection.id, lifecycle)
       sweep.wake()
+      for (const observer of observers) observer.opened(lifecycle.connection)
       events.publish(() => ({ _tag: "opened", connection: snapshot(lifecycle.connection) }))
       fork(lifecycle.run(options.handler))
       return lifecycle.connection.id
@@ -153,6 +185,21 @@ export const make = <E, R>(options: {
         const found = live.get(id)
         return found === undefined ? Effect.fail(new ConnectionNotFound({ id })) : Effect.succeed(found)
       })
+
+    const page = ({ after = "", limit }: PageOptions): Page => {
+      const connections: Array<ConnectionInfo> = []
+      let next: ConnectionInfo["id"] | null = null
+      // They stand here in the order of their ids.
+      for (const [id, { connection }] of live) {
+        if (id <= after) continue
+        if (connections.length === limit) {
+          next = connections.at(-1)?.id ?? null
+          break
+        }
+        connections.push(snapshot(connection))
+      }
+      return { total: live.size, connections, next }
+    }
 
     /** Stops one after the other, evenly over `spread`, and waits until all have ended. */
     const stopAllOver = (lifecycles: ReadonlyArray<Lifecycle>, reason: StopReason, spread: number) =>
@@ -187,9 +234,11 @@ export const make = <E, R>(options: {
     return {
       accept,
       drain,
+      events,
       connections: {
         count: Effect.sync(() => live.size),
         list: Effect.sync(() => Array.from(live.values(), ({ connection }) => snapshot(connection))),
+        page: (options) => Effect.sync(() => page(options)),
         get: (id) => Effect.map(find(id), ({ connection }) => snapshot(connection)),
         stop: Effect.fn("Connections.stop")(function* (id, stopOptions) {
           const lifecycle = yield* find(id)

@@ -3,6 +3,7 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Waiters } from "../connection/Waiters.js"
 import type { StopReason } from "../protocol/StopReason.js"
@@ -12,27 +13,51 @@ import type { ConnectionInfo } from "./ConnectionInfo.js"
 export type ConnectionEvent =
   | { readonly _tag: "opened"; readonly connection: ConnectionInfo }
   | { readonly _tag: "stopping"; readonly connection: ConnectionInfo; readonly reason: StopReason }
-  | { readonly _tag: "closed"; readonly connection: ConnectionInfo; readonly reason: StopReason }
+  | {
+      readonly _tag: "closed"
+      readonly connection: ConnectionInfo
+      readonly reason: StopReason
+      /** The close code that was sent or received: 1005 after an empty Close frame, `null` where TCP ended without one. */
+      readonly code: number | null
+    }
 
-/** Events that wait for a subscriber who lags; then the oldest go. */
-const EVENTS_WAITING = 1000
+/** An event with its number: the first of a server has 1, and none is left out, so that a gap tells what was lost. */
+export interface NumberedEvent {
+  readonly number: number
+  readonly event: ConnectionEvent
+}
 
-class Subscriber {
+/** Events that wait for a subscriber who lags, and those kept for one who comes back; then the oldest go. */
+export const MOST_EVENTS = 1000
+
+const pushBounded = (events: Array<NumberedEvent>, event: NumberedEvent): void => {
+  if (events.length === MOST_EVENTS) events.shift()
+  events.push(event)
+}
+
+/** Somebody who follows what happens. */
+export class Subscriber {
+  readonly #waiting: Array<NumberedEvent>
   readonly #waiters = new Waiters(() => this.#waiting.length > 0)
-  #waiting: Array<ConnectionEvent> = []
 
-  push(event: ConnectionEvent): void {
-    if (this.#waiting.length === EVENTS_WAITING) this.#waiting.shift()
-    this.#waiting.push(event)
+  constructor(missed: ReadonlyArray<NumberedEvent>) {
+    this.#waiting = [...missed]
+  }
+
+  push(event: NumberedEvent): void {
+    pushBounded(this.#waiting, event)
     this.#waiters.wake()
   }
 
-  readonly take: Effect.Effect<Chunk.Chunk<ConnectionEvent>> = Effect.suspend(() => {
-    if (this.#waiting.length === 0) return Effect.zipRight(this.#waiters.wait, this.take)
-    const events = Chunk.unsafeFromArray(this.#waiting)
-    this.#waiting = []
-    return Effect.succeed(events)
-  })
+  /** Waits until there is an event to take. */
+  get ready(): Effect.Effect<void> {
+    return this.#waiters.wait
+  }
+
+  /** Takes the oldest events that wait, so many at most. Synchronous: what was taken is not lost in an interruption. */
+  take(most: number): ReadonlyArray<NumberedEvent> {
+    return this.#waiting.splice(0, most)
+  }
 }
 
 /**
@@ -41,26 +66,53 @@ class Subscriber {
  */
 export class Events {
   readonly #subscribers = new Set<Subscriber>()
+  /** The latest, once somebody has subscribed who may come back. */
+  #recent: Array<NumberedEvent> | undefined = undefined
+  #last = 0
+
+  /** The number of the latest event. */
+  get last(): number {
+    return this.#last
+  }
 
   /** What happens from now on. A subscriber who lags by more than 1,000 events loses the oldest, and holds up nobody. */
   readonly stream: Stream.Stream<ConnectionEvent> = Stream.unwrapScoped(
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const subscriber = new Subscriber()
-          this.#subscribers.add(subscriber)
-          return subscriber
-        }),
-        (subscriber) => Effect.sync(() => this.#subscribers.delete(subscriber))
-      ),
-      (subscriber) => Stream.repeatEffectChunk(subscriber.take)
+    Effect.map(this.#subscribe(), (subscriber) =>
+      Stream.repeatEffectChunk(
+        Effect.map(subscriber.ready, () =>
+          Chunk.unsafeFromArray(subscriber.take(MOST_EVENTS).map(({ event }) => event))
+        )
+      )
     )
   )
 
+  /** Subscribes to what has happened since the event with that number, as far as it is remembered, and from now on. */
+  subscribeSince(number: number): Effect.Effect<Subscriber, never, Scope.Scope> {
+    return this.#subscribe(() => {
+      this.#recent ??= []
+      return this.#recent.filter((event) => event.number > number)
+    })
+  }
+
+  #subscribe(
+    missed: () => ReadonlyArray<NumberedEvent> = () => []
+  ): Effect.Effect<Subscriber, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        const subscriber = new Subscriber(missed())
+        this.#subscribers.add(subscriber)
+        return subscriber
+      }),
+      (subscriber) => Effect.sync(() => this.#subscribers.delete(subscriber))
+    )
+  }
+
   /** Publishes an event, which is made only if somebody follows. */
-  publish(event: () => ConnectionEvent): void {
-    if (this.#subscribers.size === 0) return
-    const made = event()
-    for (const subscriber of this.#subscribers) subscriber.push(made)
+  publish(make: () => ConnectionEvent): void {
+    const number = ++this.#last
+    if (this.#subscribers.size === 0 && this.#recent === undefined) return
+    const event = { number, event: make() }
+    if (this.#recent !== undefined) pushBounded(this.#recent, event)
+    for (const subscriber of this.#subscribers) subscriber.push(event)
   }
 }

@@ -32,7 +32,8 @@ describe("without arguments and variables", () => {
       _tag: "Serve",
       settings: defaults,
       logFormat: undefined,
-      logLevel: "info"
+      logLevel: "info",
+      otlpUrl: undefined
     })
   })
 })
@@ -90,7 +91,8 @@ describe("a flag", () => {
     [["--origin", "*", "--origin", "nowhere"], "--origin", '"nowhere"', "https://*.example.com"],
     [["--subprotocol", "two words"], "--subprotocol", '"two words"', "letters, digits"],
     [["--log-format", "xml"], "--log-format", '"xml"', "pretty, logfmt or json"],
-    [["--log-level", "loud"], "--log-level", '"loud"', "info"]
+    [["--log-level", "loud"], "--log-level", '"loud"', "info"],
+    [["--otlp-url", "localhost:4318"], "--otlp-url", '"localhost:4318"', "http://localhost:4318"]
   ])(
     "that can't be read is named, with the value and what is accepted: %j",
     (args, flag, value, accepted) => {
@@ -251,10 +253,12 @@ describe("the help", () => {
     ["shutdown-code", "1001", "ANSWERBACK_SHUTDOWN_CODE"],
     ["faults", "on", "ANSWERBACK_FAULTS"],
     ["console", "on", "ANSWERBACK_CONSOLE"],
+    ["admin-token", "none", "ANSWERBACK_ADMIN_TOKEN"],
     ["tls-cert", "none", "ANSWERBACK_TLS_CERT"],
     ["tls-key", "none", "ANSWERBACK_TLS_KEY"],
     ["log-format", "pretty on a terminal, else json", "ANSWERBACK_LOG_FORMAT"],
-    ["log-level", "info", "ANSWERBACK_LOG_LEVEL"]
+    ["log-level", "info", "ANSWERBACK_LOG_LEVEL"],
+    ["otlp-url", "none", "ANSWERBACK_OTLP_URL"]
   ] as const
 
   it.each(documented)("tells of --%s with its default %s and its variable %s", (flag, text, variable) => {

@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { options } from "../../src/config/ServerOptions.js"
@@ -42,7 +43,8 @@ const promised: Readonly<
   tlsCert: ["tls-cert", ["ANSWERBACK_TLS_CERT"], undefined],
   tlsKey: ["tls-key", ["ANSWERBACK_TLS_KEY"], undefined],
   faults: ["faults", ["ANSWERBACK_FAULTS"], true],
-  console: ["console", ["ANSWERBACK_CONSOLE"], true]
+  console: ["console", ["ANSWERBACK_CONSOLE"], true],
+  adminToken: ["admin-token", ["ANSWERBACK_ADMIN_TOKEN"], undefined]
 }
 
 const defaults = Object.fromEntries(Object.entries(promised).map(([name, [, , value]]) => [name, value]))
@@ -115,6 +117,7 @@ describe("settings that a program writes", () => {
         shutdownCode: 1012,
         faults: false,
         console: false,
+        adminToken: "s3cret",
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -146,6 +149,7 @@ describe("settings that a program writes", () => {
         shutdownCode: 1012,
         faults: false,
         console: false,
+        adminToken: Redacted.make("s3cret"),
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })
@@ -274,6 +278,7 @@ describe("settings in the environment", () => {
         ANSWERBACK_SHUTDOWN_CODE: "1012",
         ANSWERBACK_FAULTS: "off",
         ANSWERBACK_CONSOLE: "off",
+        ANSWERBACK_ADMIN_TOKEN: "s3cret",
         ANSWERBACK_TLS_CERT: "cert.pem",
         ANSWERBACK_TLS_KEY: "key.pem"
       })
@@ -308,6 +313,7 @@ describe("settings in the environment", () => {
         shutdownCode: 1012,
         faults: false,
         console: false,
+        adminToken: Redacted.make("s3cret"),
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
       })

@@ -235,6 +235,7 @@ describe("the path of the endpoint", () => {
     ["/echo#here", "a fragment"],
     ["http://host/echo", "a URL"],
     ["/livez", "the server answers there itself"],
+    ["/metrics", "the server answers there itself"],
     ["/readyz", "the server answers there itself"],
     ["/x/../livez", "the server answers there itself"]
   ])("can't be %j: %s", (text) => {

@@ -303,7 +303,8 @@ const others = [
   { flag: "tls-cert", env: "ANSWERBACK_TLS_CERT" },
   { flag: "tls-key", env: "ANSWERBACK_TLS_KEY" },
   { flag: "log-format", env: "ANSWERBACK_LOG_FORMAT" },
-  { flag: "log-level", env: "ANSWERBACK_LOG_LEVEL" }
+  { flag: "log-level", env: "ANSWERBACK_LOG_LEVEL" },
+  { flag: "otlp-url", env: "ANSWERBACK_OTLP_URL" }
 ]
 
 describe("--help", () => {
@@ -333,7 +334,8 @@ describe("--help", () => {
     "tls-cert": "none",
     "tls-key": "none",
     "log-format": "pretty on a terminal, else json",
-    "log-level": "info"
+    "log-level": "info",
+    "otlp-url": "none"
   }
 
   live("lists every option with its default and its variable, and ends with exit code 0", () =>

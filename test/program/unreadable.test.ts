@@ -34,7 +34,16 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     flag: "path",
-    values: ["echo", "//echo", "/echo?a=b", "/echo#there", "/livez", "/readyz", "ws://localhost/echo"],
+    values: [
+      "echo",
+      "//echo",
+      "/echo?a=b",
+      "/echo#there",
+      "/livez",
+      "/readyz",
+      "/metrics",
+      "ws://localhost/echo"
+    ],
     accepts: /starts with "\/"/
   },
   { flag: "subprotocol", values: ["a b", "a/b", "a;b", "é", '"chat"', "a(b)"], accepts: /letters, digits/ },
@@ -97,7 +106,8 @@ const cases: ReadonlyArray<Case> = [
   { flag: "tls-cert", values: [" "], accepts: /PEM/ },
   { flag: "tls-key", values: [" "], accepts: /PEM/ },
   { flag: "log-format", values: ["xml", "jsonl", "json,pretty"], accepts: /pretty, logfmt or json/ },
-  { flag: "log-level", values: ["loud", "3", "infos"], accepts: /trace.*debug.*info.*warn.*error/ }
+  { flag: "log-level", values: ["loud", "3", "infos"], accepts: /trace.*debug.*info.*warn.*error/ },
+  { flag: "otlp-url", values: ["localhost:4318", "ftp://a"], accepts: /http:\/\/localhost:4318/ }
 ]
 
 const withValues = (one: Case, values: ReadonlyArray<string>): Case => ({ ...one, values })

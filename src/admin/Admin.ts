@@ -1,0 +1,53 @@
+/**
+ * The admin API, as the routes know it: the paths that are its own, and who is let in. The rest is loaded when somebody
+ * first asks for it, since most of a server's start would go into it.
+ */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import type * as Peer from "../http/Peer.js"
+import * as Respond from "../http/Respond.js"
+import type * as Routes from "../http/Routes.js"
+import type { Refusal } from "../protocol/Handshake.js"
+import * as Access from "./Access.js"
+import type { Steered } from "./Handlers.js"
+
+/** Who is let in, and to what. */
+export interface AdminOptions {
+  readonly policy: Access.Policy
+  readonly steered: Steered
+  /** Somebody was kept out. */
+  readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
+  readonly peerOf: ReturnType<typeof Peer.make>
+}
+
+/** The paths of the API, whatever is there: strangers don't learn what isn't. */
+const own = /^\/(?:connections(?:\/.*)?|events|openapi\.json|docs)$/s
+
+/** Makes the API. */
+export const make = ({
+  onRefused,
+  peerOf,
+  policy,
+  steered
+}: AdminOptions): Effect.Effect<Routes.Admin, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const load = yield* Effect.cached(
+      Effect.promise(() => import("./AdminApp.js")).pipe(
+        Effect.flatMap(({ make }) => Scope.extend(make(steered), scope)),
+        // Whoever asked for it first may have gone.
+        Effect.uninterruptible
+      )
+    )
+    const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const message = NodeHttpServerRequest.toIncomingMessage(request)
+      const { rawHeaders, socket, url } = message
+      const refused = Access.decide({ address: socket.remoteAddress, target: url ?? "", rawHeaders }, policy)
+      if (refused === undefined) return Effect.flatten(load)
+      onRefused(peerOf(socket, message), refused)
+      return Effect.succeed(Respond.toResponse(refused))
+    })
+    return { hasPath: (path) => own.test(path), app }
+  })
