@@ -67,6 +67,8 @@ export interface ServerOptions {
   readonly shutdownCode?: number
   /** Whether clients of the echo may ask for faults in the URL that they connect to, by default they may. */
   readonly faults?: boolean
+  /** Whether `GET /` is the browser console, by default it is. A program that others reach may want it off. */
+  readonly console?: boolean
   /** What the admin API wants as `Authorization: Bearer TOKEN`; without one it answers only this machine. */
   readonly adminToken?: string | Redacted.Redacted
   /** PEM file with the certificate and its chain; needs `tlsKey`. */
@@ -154,6 +156,7 @@ const written = (settings: ServerOptions): Either.Either<Map<string, string>, Co
     [options.drainSpread, millis(settings.drainSpread)],
     [options.shutdownCode, settings.shutdownCode?.toString()],
     [options.faults, toggle(settings.faults)],
+    [options.console, toggle(settings.console)],
     [options.adminToken, reveal(settings.adminToken)],
     [options.tlsCert, settings.tlsCert],
     [options.tlsKey, settings.tlsKey]

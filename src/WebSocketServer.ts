@@ -13,14 +13,12 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Handler } from "./connection/Connection.js"
 import * as Deadlines from "./connection/Deadlines.js"
 import { monotonic } from "./connection/Monotonic.js"
 import * as Wire from "./connection/Wire.js"
 import * as Admin from "./admin/Admin.js"
-import * as EventFeed from "./admin/EventFeed.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
 import { Faults } from "./faults/Faults.js"
@@ -109,16 +107,10 @@ export const make = <E, R>(
     const closing = yield* Deferred.make<void>()
     const admin = yield* Admin.make({
       policy: { scheme, token: config.adminToken },
-      steered: {
-        connections: registry.connections,
-        faults,
-        feed: EventFeed.make({
-          events: registry.events,
-          epoch: (yield* Random.nextIntBetween(0, 36 ** 6)).toString(36),
-          quiet: Math.min(EventFeed.MOST_QUIET, Duration.toMillis(config.sendTimeout) / 2),
-          closing
-        })
-      },
+      registry,
+      faults,
+      sendTimeout: Duration.toMillis(config.sendTimeout),
+      closing,
       onRefused: ({ remote }, { error, status }) => {
         log(Effect.annotateLogs(Effect.logDebug("admin request refused"), { remote, status, error }))
       },
@@ -129,6 +121,13 @@ export const make = <E, R>(
         admin,
         endpoint: config.path,
         isDraining: () => isDraining,
+        console: config.console
+          ? {
+              endpoint: config.path,
+              faults: config.faults && faults !== undefined,
+              maxPayload: config.maxPayload
+            }
+          : undefined,
         metrics: () => metrics.scrape(),
         onRefused,
         peerOf

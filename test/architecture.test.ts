@@ -27,6 +27,8 @@ const LONGEST_FILE = 260
 /** What each part may import beside itself, from the first to the last. A file of its own is a part. */
 const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   protocol: [],
+  // A page in a browser, with tables of its own: the server's modules would bring Effect along.
+  console: [],
   "Version.ts": [],
   telemetry: ["protocol", "Version.ts"],
   config: ["protocol"],
@@ -108,6 +110,12 @@ const doors: ReadonlyArray<Door> = [
     isForValues: true
   },
   {
+    what: "what is for browsers",
+    matches: /^(preact|@preact\/signals|uplot|eventsource-parser)(\/|$)/,
+    isOpenTo: /^console\//,
+    isForValues: false
+  },
+  {
     what: "the platform of Effect",
     matches: /^@effect\/platform/,
     isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
@@ -122,7 +130,8 @@ const doors: ReadonlyArray<Door> = [
 ]
 
 /** Packages that may be imported at all. */
-const packages = /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|ws)(\/|$)|^node:/
+const packages =
+  /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|ws|preact|@preact\/signals|uplot|eventsource-parser)(\/|$)|^node:/
 
 /** What starts fibers or waits for them has no place where there is only thinking. */
 const fibers =
@@ -160,7 +169,9 @@ const backwards = (sources: Sources): ReadonlyArray<string> =>
     if (found.target === undefined) return []
     const [part, other] = [partOf(found.from), partOf(found.target)]
     if (part !== other && !(parts[part]?.includes(other) ?? false)) return [say(found)]
-    return sources.has(found.target) ? [] : [`${say(found)}, which is not there`]
+    return sources.has(found.target) || sources.has(`${found.target}x`)
+      ? []
+      : [`${say(found)}, which is not there`]
   })
 
 /** Parts that have no place in the order. */
@@ -208,7 +219,7 @@ const circles = (sources: Sources): ReadonlyArray<string> => {
     }
     if (done.has(file)) return
     for (const { target } of importsOf(file, sources.get(file) ?? ""))
-      if (target !== undefined && sources.has(target)) visit(target, [...way, file])
+      for (const found of [target ?? "", `${target}x`]) if (sources.has(found)) visit(found, [...way, file])
     done.add(file)
   }
   for (const file of sources.keys()) visit(file, [])
@@ -235,7 +246,7 @@ const runners = (sources: Sources): ReadonlyArray<string> =>
 const sources: Sources = new Map(
   fs
     .readdirSync(SRC, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => [file.replaceAll(path.sep, "/"), fs.readFileSync(path.join(SRC, file), "utf8")])
 )
 
@@ -280,6 +291,7 @@ describe("in the source", () => {
       packages: "external",
       external: ["*.json"],
       format: "esm",
+      jsx: "preserve",
       platform: "node",
       outdir: "nowhere",
       write: false,
@@ -294,7 +306,7 @@ describe("in the source", () => {
         external === true && !(original ?? target).startsWith(".") ? target : path.posix.normalize(target)
       )
       for (const target of bundled.filter((target) => !target.endsWith(".json")))
-        expect(seen, file).toContain(target)
+        expect(seen, file).toContain(target.replace(/\.tsx$/, ".ts"))
     }
   })
 })
@@ -358,6 +370,7 @@ describe("a source is found wanting", () => {
     ["registry/A.ts", `import type * as Server from "@effect/platform/HttpServer"`],
     ["main.ts", `const otlp = await import("@effect/opentelemetry/Otlp")`],
     ["http/A.ts", `import lodash from "lodash"`],
+    ["http/A.ts", `import { render } from "preact"`],
     ["main.ts", `import "wsx"`]
   ])("if a package is imported beside its door: in %s, %s", (file, text) => {
     expect(trespasses(source({ [file]: `${text}\n` }))).toHaveLength(1)

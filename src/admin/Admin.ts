@@ -4,19 +4,28 @@
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as Peer from "../http/Peer.js"
 import * as Respond from "../http/Respond.js"
 import type * as Routes from "../http/Routes.js"
 import type { Refusal } from "../protocol/Handshake.js"
+import type { Registry } from "../registry/Connections.js"
 import * as Access from "./Access.js"
+import * as EventFeed from "./EventFeed.js"
 import type { Steered } from "./Handlers.js"
 
 /** Who is let in, and to what. */
 export interface AdminOptions {
   readonly policy: Access.Policy
-  readonly steered: Steered
+  readonly registry: Pick<Registry, "connections" | "events">
+  readonly faults: Steered["faults"]
+  /** How many milliseconds a response may be stuck; infinite for never. */
+  readonly sendTimeout: number
+  /** Ends the responses that last when it is done. */
+  readonly closing: Deferred.Deferred<void>
   /** Somebody was kept out. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
   readonly peerOf: ReturnType<typeof Peer.make>
@@ -26,14 +35,18 @@ export interface AdminOptions {
 const own = /^\/(?:connections(?:\/.*)?|events|openapi\.json|docs)$/s
 
 /** Makes the API. */
-export const make = ({
-  onRefused,
-  peerOf,
-  policy,
-  steered
-}: AdminOptions): Effect.Effect<Routes.Admin, never, Scope.Scope> =>
+export const make = (options: AdminOptions): Effect.Effect<Routes.Admin, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const { closing, faults, onRefused, peerOf, policy, registry, sendTimeout } = options
     const scope = yield* Effect.scope
+    const feed = EventFeed.make({
+      events: registry.events,
+      epoch: (yield* Random.nextIntBetween(0, 36 ** 6)).toString(36),
+      // Sooner than the server would take it for stuck.
+      quiet: Math.min(EventFeed.MOST_QUIET, sendTimeout / 2),
+      closing
+    })
+    const steered: Steered = { connections: registry.connections, faults, feed }
     const load = yield* Effect.cached(
       Effect.promise(() => import("./AdminApp.js")).pipe(
         Effect.flatMap(({ make }) => Scope.extend(make(steered), scope)),

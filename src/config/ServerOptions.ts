@@ -203,6 +203,15 @@ export const options = {
     Value.toggle,
     true
   ),
+  console: single(
+    {
+      flag: "console",
+      defaultText: "on",
+      help: "Whether GET / is the browser console; off answers it 404."
+    },
+    Value.toggle,
+    true
+  ),
   adminToken: single(
     {
       flag: "admin-token",

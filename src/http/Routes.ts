@@ -7,6 +7,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
+import * as Console from "./Console.js"
 import type * as Peer from "./Peer.js"
 import { methodNotAllowed, toResponse } from "./Respond.js"
 import { pathOf } from "../protocol/Target.js"
@@ -19,6 +20,8 @@ export const isRoutine = (target: string): boolean =>
 export interface RoutesOptions {
   readonly endpoint: string
   readonly isDraining: () => boolean
+  /** What the console is told of the server; without it there is none. */
+  readonly console: Console.Settings | undefined
   /** What `/metrics` answers. */
   readonly metrics: () => { readonly body: string; readonly contentType: string }
   readonly peerOf: ReturnType<typeof Peer.make>
@@ -36,22 +39,25 @@ export interface Admin {
 /** All routes. The endpoint itself answers here only what is no handshake. */
 export const make = (options: RoutesOptions) => {
   const open = new Map([
-    ["/livez", () => HttpServerResponse.text("ok")],
+    ["/livez", () => Effect.succeed(HttpServerResponse.text("ok"))],
     [
       "/metrics",
       () => {
         const { body, contentType } = options.metrics()
-        return HttpServerResponse.text(body, { contentType })
+        return Effect.succeed(HttpServerResponse.text(body, { contentType }))
       }
     ],
     [
       "/readyz",
       () =>
-        options.isDraining()
-          ? HttpServerResponse.text("draining", { status: 503 })
-          : HttpServerResponse.text("ok")
+        Effect.succeed(
+          options.isDraining()
+            ? HttpServerResponse.text("draining", { status: 503 })
+            : HttpServerResponse.text("ok")
+        )
     ]
   ])
+  const console = options.console === undefined ? undefined : Console.make(options.console)
   // By hand: the platform's router takes `/LIVEZ` for `/livez`, and the characters of an endpoint for a pattern.
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request.originalUrl)
@@ -61,12 +67,10 @@ export const make = (options: RoutesOptions) => {
       return Effect.succeed(toResponse(upgradeRequired))
     }
     if (options.admin.hasPath(path)) return options.admin.app
-    const answer = open.get(path)
+    const answer = path === "/" ? console : open.get(path)
     if (answer === undefined) return Effect.succeed(toResponse(notFound(path, options.endpoint)))
-    return Effect.succeed(
-      request.method === "GET" || request.method === "HEAD"
-        ? answer()
-        : toResponse(methodNotAllowed(path, ["GET", "HEAD"]))
-    )
+    return request.method === "GET" || request.method === "HEAD"
+      ? answer(request.headers)
+      : Effect.succeed(toResponse(methodNotAllowed(path, ["GET", "HEAD"])))
   })
 }

@@ -252,6 +252,7 @@ describe("the help", () => {
     ["drain-spread", "0s", "ANSWERBACK_DRAIN_SPREAD"],
     ["shutdown-code", "1001", "ANSWERBACK_SHUTDOWN_CODE"],
     ["faults", "on", "ANSWERBACK_FAULTS"],
+    ["console", "on", "ANSWERBACK_CONSOLE"],
     ["admin-token", "none", "ANSWERBACK_ADMIN_TOKEN"],
     ["tls-cert", "none", "ANSWERBACK_TLS_CERT"],
     ["tls-key", "none", "ANSWERBACK_TLS_KEY"],

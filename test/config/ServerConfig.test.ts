@@ -43,6 +43,7 @@ const promised: Readonly<
   tlsCert: ["tls-cert", ["ANSWERBACK_TLS_CERT"], undefined],
   tlsKey: ["tls-key", ["ANSWERBACK_TLS_KEY"], undefined],
   faults: ["faults", ["ANSWERBACK_FAULTS"], true],
+  console: ["console", ["ANSWERBACK_CONSOLE"], true],
   adminToken: ["admin-token", ["ANSWERBACK_ADMIN_TOKEN"], undefined]
 }
 
@@ -115,6 +116,7 @@ describe("settings that a program writes", () => {
         drainSpread: "2 minutes",
         shutdownCode: 1012,
         faults: false,
+        console: false,
         adminToken: "s3cret",
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
@@ -146,6 +148,7 @@ describe("settings that a program writes", () => {
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
         faults: false,
+        console: false,
         adminToken: Redacted.make("s3cret"),
         tlsCert: "cert.pem",
         tlsKey: "key.pem"
@@ -274,6 +277,7 @@ describe("settings in the environment", () => {
         ANSWERBACK_DRAIN_SPREAD: "2m",
         ANSWERBACK_SHUTDOWN_CODE: "1012",
         ANSWERBACK_FAULTS: "off",
+        ANSWERBACK_CONSOLE: "off",
         ANSWERBACK_ADMIN_TOKEN: "s3cret",
         ANSWERBACK_TLS_CERT: "cert.pem",
         ANSWERBACK_TLS_KEY: "key.pem"
@@ -308,6 +312,7 @@ describe("settings in the environment", () => {
         drainSpread: Duration.minutes(2),
         shutdownCode: 1012,
         faults: false,
+        console: false,
         adminToken: Redacted.make("s3cret"),
         tlsCert: "cert.pem",
         tlsKey: "key.pem"

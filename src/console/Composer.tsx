@@ -1,0 +1,160 @@
+/**
+ * Sends: text, bytes, a file, or a message again and again.
+ */
+import { signal } from "@preact/signals"
+import { useEffect } from "preact/hooks"
+import { fromHex } from "./Format.js"
+import * as Session from "./Session.js"
+import { settings } from "./Settings.js"
+
+const text = signal("hello")
+const isHex = signal(false)
+const problem = signal("")
+const interval = signal("100")
+const times = signal("")
+const repeating = signal<ReturnType<typeof setInterval> | undefined>(undefined)
+
+const sendWritten = (written: string): boolean => {
+  problem.value = ""
+  if (!isHex.value) return Session.send(written)
+  const data = fromHex(written)
+  if (data !== undefined) return Session.send(data)
+  problem.value = "hex is pairs of 0-9 and a-f"
+  return false
+}
+
+/** Bytes that may wait in the browser while messages are sent as fast as can be. */
+const AHEAD = 1024 ** 2
+const BURST = 200
+
+const stopRepeating = (): void => {
+  clearInterval(repeating.value)
+  repeating.value = undefined
+}
+
+const repeat = (): void => {
+  const every = Math.max(0, Number(interval.value) || 0)
+  const last = times.value === "" ? Number.POSITIVE_INFINITY : Number(times.value)
+  let number = 0
+  const once = (): void => {
+    // A number of its own tells messages apart that get lost.
+    if (
+      ++number > last ||
+      !sendWritten(isHex.value ? text.value : text.value.replaceAll("{n}", String(number)))
+    )
+      stopRepeating()
+  }
+  repeating.value = setInterval(() => {
+    if (every > 0) return once()
+    for (
+      let sent = 0;
+      sent < BURST && repeating.value !== undefined && Session.waitingBytes() < AHEAD;
+      sent++
+    )
+      once()
+  }, every)
+}
+
+/** Sends a file as one binary message. */
+export const sendFile = async (file: File): Promise<void> => {
+  if (file.size > settings.maxPayload)
+    Session.complain(Session.tooLarge(file.name, file.size, settings.maxPayload))
+  try {
+    if (!Session.send(new Uint8Array(await file.arrayBuffer())))
+      Session.complain(`${file.name} was not sent: connect first`)
+  } catch {
+    Session.complain(`${file.name} could not be read`)
+  }
+}
+
+export const Composer = () => {
+  const isOpen = Session.isOpen.value
+  useEffect(() => {
+    if (!isOpen) stopRepeating()
+  }, [isOpen])
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault()
+        sendWritten(text.value)
+      }}
+    >
+      <textarea
+        id="message"
+        aria-label="Message"
+        aria-keyshortcuts="Alt+M"
+        aria-invalid={problem.value !== ""}
+        aria-describedby="message-hint"
+        rows={2}
+        spellcheck={false}
+        value={text.value}
+        onInput={(event) => (text.value = event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
+          event.preventDefault()
+          sendWritten(text.value)
+        }}
+      />
+      <div class="row">
+        <button class={isOpen ? "primary" : ""} aria-disabled={!isOpen}>
+          Send
+        </button>
+        <select
+          aria-label="Send as"
+          value={isHex.value ? "hex" : "text"}
+          onChange={(event) => (isHex.value = event.currentTarget.value === "hex")}
+        >
+          <option value="text">as text</option>
+          <option value="hex">as bytes, in hex</option>
+        </select>
+        <label class={isOpen ? "button" : "button off"}>
+          File…
+          <input
+            type="file"
+            class="unseen"
+            disabled={!isOpen}
+            onChange={(event) => {
+              for (const file of event.currentTarget.files ?? []) void sendFile(file)
+              event.currentTarget.value = ""
+            }}
+          />
+        </label>
+        <span class="repeat">
+          <button
+            type="button"
+            aria-disabled={!isOpen}
+            aria-pressed={repeating.value !== undefined}
+            onClick={() => (repeating.value === undefined ? isOpen && repeat() : stopRepeating())}
+          >
+            {repeating.value === undefined ? "Repeat" : "Stop"}
+          </button>
+          <label>
+            every{" "}
+            <input
+              class="short"
+              inputMode="numeric"
+              value={interval.value}
+              onInput={(event) => (interval.value = event.currentTarget.value)}
+            />{" "}
+            ms
+          </label>
+          <label>
+            <input
+              class="short"
+              inputMode="numeric"
+              placeholder="∞"
+              value={times.value}
+              onInput={(event) => (times.value = event.currentTarget.value)}
+            />{" "}
+            times
+          </label>
+        </span>
+      </div>
+      <span id="message-hint" class={problem.value === "" ? "hint" : "hint bad"}>
+        {problem.value ||
+          "Enter sends, Shift+Enter breaks the line. A file dropped here is sent as one binary message; {n} counts when repeating."}
+      </span>
+    </form>
+  )
+}

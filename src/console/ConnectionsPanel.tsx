@@ -1,0 +1,109 @@
+/**
+ * The connections of the server, where its API lets this browser in; else a field for the token.
+ */
+import { signal } from "@preact/signals"
+import * as Admin from "./Admin.js"
+import { count } from "./Format.js"
+import { code, reason, Table } from "./Table.js"
+import { TokenForm } from "./TokenForm.js"
+
+const isSure = signal(false)
+
+const StopAll = () => (
+  <span class="row">
+    {isSure.value ? (
+      <>
+        <button
+          type="button"
+          class="danger"
+          onClick={() => {
+            isSure.value = false
+            void Admin.stopAll(code.value, reason.value)
+          }}
+        >
+          Stop {count(Admin.roster.count)} with {code.value || "1001"}
+        </button>
+        <button type="button" onClick={() => (isSure.value = false)}>
+          Keep
+        </button>
+      </>
+    ) : (
+      <button
+        type="button"
+        aria-disabled={Admin.roster.count === 0}
+        onClick={() => (isSure.value = Admin.roster.count > 0)}
+      >
+        Stop all…
+      </button>
+    )}
+  </span>
+)
+
+const Bar = () => {
+  void Admin.rosterRevision.value
+  return (
+    <div class="bar">
+      <span>
+        <b>{count(Admin.roster.count)}</b> open · {count(Admin.roster.opened)} opened ·{" "}
+        {count(Admin.roster.closed)} closed
+        <span class="quiet"> since this page</span>
+      </span>
+      <span class="row">
+        <label>
+          code{" "}
+          <input
+            class="short"
+            inputMode="numeric"
+            placeholder="1001"
+            value={code.value}
+            onInput={(event) => (code.value = event.currentTarget.value)}
+          />
+        </label>
+        <label>
+          reason{" "}
+          <input
+            class="medium"
+            value={reason.value}
+            placeholder="optional"
+            onInput={(event) => (reason.value = event.currentTarget.value)}
+          />
+        </label>
+        <StopAll />
+      </span>
+    </div>
+  )
+}
+
+export const ConnectionsPanel = () => {
+  const access = Admin.access.value
+  return (
+    <section class="panel everyone" aria-labelledby="everyone-title">
+      <header>
+        <h2 id="everyone-title">Connections</h2>
+        <span class="row">
+          <span role="status" class="quiet outcome">
+            {Admin.outcome.value}
+          </span>
+          {Admin.token.value === "" || access.is !== "open" ? null : (
+            <button type="button" onClick={() => Admin.useToken("")}>
+              Forget token
+            </button>
+          )}
+          <span class={`state ${access.is}`}>{access.is === "open" ? "live" : access.is}</span>
+        </span>
+      </header>
+      {access.is === "refused" ? (
+        <TokenForm status={access.status} message={access.message} />
+      ) : access.is === "open" ? (
+        <>
+          <Bar />
+          <Table />
+        </>
+      ) : (
+        <p class="empty">
+          {access.is === "asking" ? "Asking the server…" : `Tries again: ${access.message}.`}
+        </p>
+      )}
+    </section>
+  )
+}

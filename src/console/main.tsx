@@ -1,0 +1,86 @@
+/**
+ * The console: one page on one server.
+ */
+import { render } from "preact"
+import { useEffect, useRef } from "preact/hooks"
+import * as Admin from "./Admin.js"
+import { ConnectionsPanel } from "./ConnectionsPanel.js"
+import { ConnectPanel, toggle } from "./ConnectPanel.js"
+import { MessagesPanel, togglePause } from "./MessagesPanel.js"
+import { settings, version } from "./Settings.js"
+
+const focus = (id: string) => (): void => document.querySelector<HTMLElement>(`#${id}`)?.focus()
+
+/** With Alt, by their places on the keyboard: on some systems Alt makes another letter of them. */
+const shortcuts: ReadonlyArray<readonly [code: string, key: string, does: string, () => void]> = [
+  ["KeyC", "C", "connect or close", toggle],
+  ["KeyX", "X", "choose a fault", focus("fault")],
+  ["KeyM", "M", "write a message", focus("message")],
+  ["KeyL", "L", "the list of messages: arrows move, Enter shows all of one, Esc hides it", focus("messages")],
+  ["KeyP", "P", "pause or follow the messages", togglePause],
+  ["KeyT", "T", "the table of connections: arrows lead from row to row", focus("table")]
+]
+
+const App = () => {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
+      const shortcut = shortcuts.find(([code]) => code === event.code)
+      if (event.code === "KeyK") dialog.current?.showModal()
+      else if (shortcut === undefined) return
+      else shortcut[3]()
+      event.preventDefault()
+    }
+    addEventListener("keydown", onKeyDown)
+    return () => removeEventListener("keydown", onKeyDown)
+  }, [])
+  return (
+    <>
+      <header class="top">
+        <h1>answerback</h1>
+        <span class="mono quiet where">
+          {location.host}
+          {settings.endpoint}
+        </span>
+        <span class="quiet version">{version}</span>
+        <button type="button" aria-keyshortcuts="Alt+K" onClick={() => dialog.current?.showModal()}>
+          Keys
+        </button>
+      </header>
+      <main>
+        <ConnectPanel />
+        <MessagesPanel />
+        <ConnectionsPanel />
+      </main>
+      <dialog ref={dialog} aria-labelledby="keys-title">
+        <h2 id="keys-title">Keys</h2>
+        <dl class="keys">
+          {[...shortcuts.map(([, key, does]) => [key, does] as const), ["K", "these keys"] as const].map(
+            ([key, does]) => (
+              <div key={key}>
+                <dt>
+                  <kbd>Alt</kbd> <kbd>{key}</kbd>
+                </dt>
+                <dd>{does}</dd>
+              </div>
+            )
+          )}
+          <div>
+            <dt>
+              <kbd>Enter</kbd>
+            </dt>
+            <dd>in the message: send it; with Shift, a new line</dd>
+          </div>
+        </dl>
+        <form method="dialog">
+          <button>Close</button>
+        </form>
+      </dialog>
+    </>
+  )
+}
+
+const place = document.querySelector("#app")
+if (place !== null) render(<App />, place)
+Admin.start()
