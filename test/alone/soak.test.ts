@@ -23,6 +23,7 @@ describe("a soak", () => {
       expect(lives).toHaveLength(2)
       // All of them were there at each end of the program.
       expect(tally.endingsLogged.get("ServerShutdown 1001")).toBeGreaterThan(50)
+      expect(tally.endingsLogged.get("StopSignal 4010")).toBeGreaterThan(10)
       expect([...tally.endingsSeen.values()].reduce((sum, count) => sum + count)).toBe(tally.opened)
       expect([...tally.endingsLogged.values()].reduce((sum, count) => sum + count)).toBe(tally.opened)
       expect(tally.echoed).toBeGreaterThan(500)
@@ -136,6 +137,8 @@ describe("what a peer hears", () => {
       isOpen: true,
       isOver: true,
       wasStopped: false,
+      wasInterrupted: false,
+      stalls: false,
       closedWith: 1000,
       hasEnded: false,
       hasReset: false,
@@ -173,6 +176,7 @@ describe("what a peer hears", () => {
     ["logged as a shutdown that there was not", { closedWith: undefined, saw: stopped }, shutdown],
     ["answered with another code", { saw: { code: 1002, text: "" } }],
     ["answered with no Close frame", { saw: undefined }],
+    ["stopped by nobody", {}, { ...shutdown, reason: "StopSignal", code: 4010 }],
     ["stopped without a word", { wasStopped: true, saw: undefined }, shutdown],
     ["stopped with another word", { wasStopped: true, saw: { code: 1001, text: "bye" } }, shutdown],
     ["reset by the server", { sawEnd: false }],

@@ -36,6 +36,14 @@ const talk = (peer: RawClient.RawClient) =>
     peer.write(Frames.text("x".repeat(64))).pipe(Effect.zipRight(peer.nextFrame), Effect.delay(100))
   )
 
+interface Listed {
+  readonly connections: ReadonlyArray<{ readonly id: string }>
+}
+
+const list = (port: number, query: string) =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a page
+  Effect.map(ask({ port }, `GET /connections?limit=1000${query}`), ({ json }) => (json as Listed).connections)
+
 interface Stop {
   /** Milliseconds from the request to the Close frame, and to the end of TCP. */
   readonly toClose: number
@@ -67,16 +75,9 @@ describe("a stop, while 1,000 connections are open and 100 of them talk", () => 
       yield* Effect.forEach(talkers, (peer) => Effect.forkScoped(talk(peer)), { discard: true })
       let closes: ReadonlyArray<number> = []
       for (let tries = 0; tries < TRIES; tries++) {
-        const last = yield* ask({ port }, "GET /connections?limit=1000")
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a page
-        const after = (
-          last.json as { readonly connections: ReadonlyArray<{ readonly id: string }> }
-        ).connections.at(-1)?.id
+        const last = (yield* list(port, "")).at(-1)?.id
         const peers = yield* Effect.replicateEffect(RawClient.connect({ port }), STOPPED)
-        const page = yield* ask({ port }, `GET /connections?limit=1000&after=${after}`)
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a page
-        const ids = (page.json as { readonly connections: ReadonlyArray<{ readonly id: string }> })
-          .connections
+        const ids = yield* list(port, `&after=${last}`)
         expect(ids).toHaveLength(STOPPED)
         const before = yield* scrape(port)
         const operator = yield* RawClient.open({ port })

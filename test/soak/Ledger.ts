@@ -1,6 +1,7 @@
 /**
  * What became of every connection, as its peer saw it and as the server logged it; the two must fit.
  */
+import * as settings from "./settings.js"
 import type { ServerEnding } from "./settings.js"
 import type { Transcript } from "./Messages.js"
 
@@ -19,6 +20,10 @@ export interface Account {
   isOver: boolean
   /** Whether the server was told to stop meanwhile. */
   wasStopped: boolean
+  /** Whether an operator may have stopped it. */
+  wasInterrupted: boolean
+  /** Whether it doesn't read for a while: then a close handshake may take too long for the server. */
+  readonly stalls: boolean
   /** What the peer did first: the code of its Close frame, the end of its side of TCP, a reset, a bad frame that asks for that code. */
   closedWith: number | undefined
   hasEnded: boolean
@@ -52,9 +57,10 @@ const fittings = (
   account: Account,
   endings: { readonly always: ReadonlyArray<ServerEnding>; readonly stopped: ServerEnding }
 ): ReadonlyArray<Fitting> => {
-  const { closedWith, hasEnded, hasReset, violated, wasStopped } = account
+  const { closedWith, hasEnded, hasReset, violated, wasInterrupted, wasStopped } = account
   const found: Array<Fitting> = endings.always.map((ending) => ({ ...ending, isComplete: false }))
   if (wasStopped) found.push({ ...endings.stopped, isComplete: false })
+  if (wasInterrupted) found.push({ ...settings.OPERATOR, isComplete: false })
   if (closedWith !== undefined) {
     found.push({ reason: "PeerClosed", code: closedWith, text: "", isComplete: true })
   }
@@ -72,16 +78,21 @@ export const describeSeen = ({ hasReset, saw, sawEnd }: Account): string => {
 }
 
 /** What the peer did, in a few words. */
-const describeDeeds = ({ closedWith, hasEnded, hasReset, violated, wasStopped }: Account): string =>
-  [
-    closedWith === undefined ? "" : `sent Close ${closedWith}`,
-    violated === undefined ? "" : `broke the protocol (${violated})`,
-    hasEnded ? "ended TCP" : "",
-    hasReset ? "reset TCP" : "",
-    wasStopped ? "was there when the server was stopped" : ""
-  ]
-    .filter((part) => part !== "")
-    .join(", ") || "did nothing to end it"
+const describeDeeds = (account: Account): string => {
+  const { closedWith, hasEnded, hasReset, violated, wasInterrupted, wasStopped } = account
+  return (
+    [
+      closedWith === undefined ? "" : `sent Close ${closedWith}`,
+      violated === undefined ? "" : `broke the protocol (${violated})`,
+      hasEnded ? "ended TCP" : "",
+      hasReset ? "reset TCP" : "",
+      wasStopped ? "was there when the server was stopped" : "",
+      wasInterrupted ? "was stopped by the operator" : ""
+    ]
+      .filter((part) => part !== "")
+      .join(", ") || "did nothing to end it"
+  )
+}
 
 /** What doesn't fit, if anything. */
 export const judge = (
@@ -94,7 +105,8 @@ export const judge = (
   const story = `${account.name} ${describeDeeds(account)}, saw ${describeSeen(account)} and ${echoed} of ${sent} echoes, and was logged as ${JSON.stringify(line)}`
   const fitting = fittings(account, endings).find(({ reason }) => reason === line.reason)
   if (fitting === undefined) return `an ending that doesn't fit: ${story}`
-  if (hasReset) {
+  const wasCutOff = account.stalls && line.reason === settings.OPERATOR.reason && !account.sawEnd
+  if (hasReset || wasCutOff) {
     // It may have missed anything, but not heard more than was said.
     if (line.code !== null && line.code !== fitting.code) return `another close code: ${story}`
     const isOrdered =
@@ -165,6 +177,11 @@ export class Ledger {
   stop(): void {
     this.#isStopping = true
     for (const account of this.#accounts()) account.wasStopped = true
+  }
+
+  /** An operator may stop the connection with that port of its peer. */
+  interrupt(port: number): void {
+    for (const account of this.#unlogged.get(port) ?? []) account.wasInterrupted = true
   }
 
   /** Connections that were opened, and have no line. */

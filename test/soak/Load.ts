@@ -90,6 +90,11 @@ export class Load {
     for (const seat of this.#seats) seat.visit?.destroy()
   }
 
+  /** An operator may stop the connection with that port of its peer. */
+  interrupted(port: number): void {
+    this.#ledger.interrupt(port)
+  }
+
   /** A line `connection closed` of the server. */
   log(remote: string, line: ClosedLine): void {
     this.#tally.logged(line)

@@ -3,12 +3,15 @@
  * and with an end in the middle of talk.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Line } from "../support/Log.js"
 import { Bell, type WaitedTooLong } from "./Bell.js"
 import type { ClosedLine } from "./Ledger.js"
 import { Load } from "./Load.js"
 import { Messages } from "./Messages.js"
+import * as Operator from "./Operator.js"
+import { Random } from "./Random.js"
 import * as Rest from "./Rest.js"
 import * as Server from "./Server.js"
 import * as settings from "./settings.js"
@@ -109,10 +112,22 @@ export const soak = (options: SoakOptions): Effect.Effect<Outcome> =>
         )
       })
 
+    const operate = ({ hasEnded, port }: Server.Server) =>
+      Operator.work({
+        port,
+        random: new Random(seed + tally.cycles),
+        onStop: (port) => load.interrupted(port),
+        onProblem: (problem) => {
+          if (!hasEnded()) tally.problem(problem)
+        }
+      })
+
     const cycle = (server: Server.Server, life: Life, time: number): Effect.Effect<void, WaitedTooLong> =>
       Effect.gen(function* () {
         yield* everybodyComes
+        const operator = yield* Effect.fork(operate(server))
         yield* bell.spend(time, isOver)
+        yield* Fiber.interrupt(operator)
         load.go()
         yield* everybodyIsGone(server)
         if (server.hasEnded()) return

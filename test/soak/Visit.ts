@@ -80,6 +80,8 @@ export class Visit {
       isOpen: false,
       isOver: false,
       wasStopped: false,
+      wasInterrupted: false,
+      stalls: this.#fate === "stall" || this.#fate === "stallAndVanish",
       closedWith: undefined,
       hasEnded: false,
       hasReset: false,

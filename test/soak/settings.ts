@@ -25,6 +25,9 @@ export const SHUTDOWN: ServerEnding = {
   text: "server shutting down"
 }
 
+/** Of a connection that the operator stops. */
+export const OPERATOR: ServerEnding = { reason: "StopSignal", code: 4010, text: "operator" }
+
 /** What may end any connection at any time, with the arguments above; such as `LifetimeReached` with 1012. */
 export const SERVER_ENDINGS: ReadonlyArray<ServerEnding> = [
   { reason: "LifetimeReached", code: 1012, text: "lifetime reached" }
