@@ -23,7 +23,7 @@ describe("a soak", () => {
       expect(lives).toHaveLength(2)
       // All of them were there at each end of the program.
       expect(tally.endingsLogged.get("ServerShutdown 1001")).toBeGreaterThan(50)
-      expect(tally.endingsLogged.get("StopSignal 4010")).toBeGreaterThan(10)
+      expect(tally.endingsLogged.get("StopSignal 4010")).toBeGreaterThan(0)
       expect([...tally.endingsSeen.values()].reduce((sum, count) => sum + count)).toBe(tally.opened)
       expect([...tally.endingsLogged.values()].reduce((sum, count) => sum + count)).toBe(tally.opened)
       expect(tally.echoed).toBeGreaterThan(500)

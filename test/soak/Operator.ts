@@ -40,8 +40,8 @@ const listed = (body: string): ReadonlyArray<Listed> => {
   return (JSON.parse(body) as { readonly connections: ReadonlyArray<Listed> }).connections
 }
 
-/** Works until it is interrupted. */
-export const work = ({ onProblem, onStop, port, random }: OperatorOptions): Effect.Effect<never> =>
+/** Stops one of those who are there. */
+export const act = ({ onProblem, onStop, port, random }: OperatorOptions): Effect.Effect<void> =>
   Effect.gen(function* () {
     const page = yield* ask(port, "GET", `/connections?limit=${PAGE}`)
     const found = listed(page.body)
@@ -57,9 +57,9 @@ export const work = ({ onProblem, onStop, port, random }: OperatorOptions): Effe
       }
     }
   }).pipe(
-    Effect.catchAll((error) =>
-      Effect.sync(() => onProblem(`the operator wasn't answered: ${error.message}`))
-    ),
-    Effect.zipRight(Effect.sleep(EVERY)),
-    Effect.forever
+    Effect.catchAll((error) => Effect.sync(() => onProblem(`the operator wasn't answered: ${error.message}`)))
   )
+
+/** Stops one after the other, until it is interrupted. */
+export const work = (options: OperatorOptions): Effect.Effect<never> =>
+  Effect.forever(Effect.zipRight(act(options), Effect.sleep(EVERY)))

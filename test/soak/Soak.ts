@@ -112,22 +112,23 @@ export const soak = (options: SoakOptions): Effect.Effect<Outcome> =>
         )
       })
 
-    const operate = ({ hasEnded, port }: Server.Server) =>
-      Operator.work({
-        port,
-        random: new Random(seed + tally.cycles),
-        onStop: (port) => load.interrupted(port),
-        onProblem: (problem) => {
-          if (!hasEnded()) tally.problem(problem)
-        }
-      })
+    const operatorOf = ({ hasEnded, port }: Server.Server): Operator.OperatorOptions => ({
+      port,
+      random: new Random(seed + tally.cycles),
+      onStop: (port) => load.interrupted(port),
+      onProblem: (problem) => {
+        if (!hasEnded()) tally.problem(problem)
+      }
+    })
 
     const cycle = (server: Server.Server, life: Life, time: number): Effect.Effect<void, WaitedTooLong> =>
       Effect.gen(function* () {
         yield* everybodyComes
-        const operator = yield* Effect.fork(operate(server))
+        const operator = operatorOf(server)
+        yield* Operator.act(operator)
+        const working = yield* Effect.fork(Operator.work(operator))
         yield* bell.spend(time, isOver)
-        yield* Fiber.interrupt(operator)
+        yield* Fiber.interrupt(working)
         load.go()
         yield* everybodyIsGone(server)
         if (server.hasEnded()) return
