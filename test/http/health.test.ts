@@ -15,7 +15,8 @@ const answers = [
   { method: "POST", path: "/livez", status: 405, body: "MethodNotAllowed" },
   { method: "GET", path: "/LIVEZ", status: 404, body: "NotFound" },
   { method: "GET", path: "/livez/", status: 404, body: "NotFound" },
-  { method: "GET", path: "/", status: 404, body: "NotFound" },
+  { method: "GET", path: "/", status: 200, body: "answerback console" },
+  { method: "POST", path: "/", status: 405, body: "MethodNotAllowed" },
   { method: "OPTIONS", path: "*", status: 404, body: "NotFound" }
 ]
 
