@@ -23,6 +23,7 @@ import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
 import { Faults } from "./faults/Faults.js"
 import { Admission } from "./http/Admission.js"
+import * as Console from "./http/Console.js"
 import * as Handshakes from "./http/Handshakes.js"
 import * as Listener from "./http/Listener.js"
 import * as Peer from "./http/Peer.js"
@@ -121,13 +122,7 @@ export const make = <E, R>(
         admin,
         endpoint: config.path,
         isDraining: () => isDraining,
-        console: config.console
-          ? {
-              endpoint: config.path,
-              faults: config.faults && faults !== undefined,
-              maxPayload: config.maxPayload
-            }
-          : undefined,
+        console: Console.settingsOf(config, faults !== undefined),
         metrics: () => metrics.scrape(),
         onRefused,
         peerOf

@@ -31,11 +31,6 @@ const tripOf = ({ fate, kind, roundTrip }: Entry): string =>
           : ""
     : millis(roundTrip)
 
-const aloud = (entry: Entry): string =>
-  entry.kind === "event"
-    ? entry.preview
-    : `${entry.kind} ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}, ${tripOf(entry)}: ${entry.preview.slice(0, 80)}`
-
 const Row = ({
   entry,
   index,
@@ -52,14 +47,16 @@ const Row = ({
     aria-selected={selected.value === entry.number}
     aria-posinset={index + 1}
     aria-setsize={size}
-    aria-label={aloud(entry)}
     onClick={() => {
       selected.value = entry.number
       isDetailed.value = true
     }}
   >
     <span class="at">{clock(entry.at)}</span>
-    <span class="direction">{direction[entry.kind]}</span>
+    <span class="direction">
+      <span aria-hidden="true">{direction[entry.kind]}</span>
+      <span class="unseen">{entry.kind}</span>
+    </span>
     <span class="type">{entry.kind === "event" ? "" : entry.isText ? "text" : "bin"}</span>
     <span class="size">{entry.kind === "event" ? "" : bytes(entry.size)}</span>
     <span class="trip">{tripOf(entry)}</span>

@@ -35,7 +35,12 @@ const make = (element: HTMLElement): UPlot => {
         {
           stroke: () => colour("--accent"),
           width: 1.25,
-          points: { show: true, size: 4, fill: () => colour("--accent"), width: 0 }
+          points: {
+            show: (plot) => plot.data[0].length < 200,
+            size: 4,
+            fill: () => colour("--accent"),
+            width: 0
+          }
         }
       ]
     },

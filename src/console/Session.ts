@@ -36,11 +36,11 @@ export interface Ending {
 }
 
 /** Round trips that are plotted: the latest. */
-const PLOTTED = 2000
+const PLOTTED = 1000
 
 export const state = signal<State>({ is: "idle" })
 export const isReconnecting = signal(false)
-/** Changes with the log, at most once a frame. */
+/** Changes with the log, a few times a second. */
 export const revision = signal(0)
 export const log = new MessageLog()
 /** When each round trip ended, in seconds since the page was opened, and how long it took, in milliseconds. */
@@ -58,15 +58,21 @@ let request: { readonly query: string; readonly subprotocols: ReadonlyArray<stri
 }
 let isScheduled = false
 
-/** Has what is seen drawn again: in the next frame, or soon where no frames come. */
+/** How often what is seen changes, in milliseconds: often enough for an eye, and seldom enough to go on talking. */
+const CALM = 100
+let published = 0
+
+/** Has what is seen drawn again: at once if nothing was for a while. */
 const changed = (): void => {
   if (isScheduled) return
   isScheduled = true
   const publish = (): void => {
     isScheduled = false
+    published = performance.now()
     revision.value++
   }
-  if (document.hidden) setTimeout(publish, 250)
+  const rest = published + CALM - performance.now()
+  if (document.hidden || rest > 0) setTimeout(publish, Math.max(0, rest))
   else requestAnimationFrame(publish)
 }
 

@@ -134,7 +134,7 @@ export const Table = () => {
       class="table"
       tabIndex={0}
       role="region"
-      aria-label="Connections"
+      aria-label="Table of connections"
       aria-keyshortcuts="Alt+T"
       ref={scroller}
       onKeyDown={onKeyDown}

@@ -25,6 +25,20 @@ export interface Settings {
   readonly maxPayload: number
 }
 
+/** What the page is told by a server with these settings; nothing if there is to be none. */
+export const settingsOf = (
+  config: {
+    readonly console: boolean
+    readonly path: string
+    readonly faults: boolean
+    readonly maxPayload: number
+  },
+  hasFaults: boolean
+): Settings | undefined =>
+  config.console
+    ? { endpoint: config.path, faults: config.faults && hasFaults, maxPayload: config.maxPayload }
+    : undefined
+
 /** What the build has made. */
 interface Asset {
   /** The page, with the mark where its settings belong. */

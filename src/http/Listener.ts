@@ -102,6 +102,8 @@ export const make = (
     }
 
     const drop = (one: Incoming): void => {
+      // Who has asked in full may be answered for as long as that takes: a stream of events never ends.
+      if (one.response?.req.complete === true) return
       // Somebody who has said nothing gets no answer, and somebody who has had one no second.
       const isAsking = !one.isAnswered && one.tcp.bytesRead > 0 && incoming.has(one.socket)
       if (isAsking) refuse(one.socket, Respond.tooSlow)

@@ -153,7 +153,7 @@ describe("GET /events", () => {
 
   live("drops a follower who doesn't read for send-timeout, and keeps one to whom nothing is sent", () =>
     Effect.gen(function* () {
-      const server = yield* testServer({ path: LONG_PATH, sendTimeout: 400 })
+      const server = yield* testServer({ path: LONG_PATH, sendTimeout: 400, handshakeTimeout: 300 })
       const quiet = yield* follow(server.port)
       const stuck = yield* follow(server.port)
       yield* stuck.pause

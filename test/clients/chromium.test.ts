@@ -7,16 +7,14 @@ import * as fs from "node:fs"
 import * as http from "node:http"
 import { fileURLToPath } from "node:url"
 import { expect } from "vitest"
-import { temporaryDirectory } from "../support/certificate.js"
+import * as Chromium from "../support/chromium.js"
 import { live } from "../support/live.js"
 import { type Client, ClientFailed, type Open } from "./client.js"
 import * as Remote from "./remote.js"
 import { suite } from "./suite.js"
 
-const CHROMIUM = "/usr/bin/chromium"
 const PAGE = fileURLToPath(new URL("page.html", import.meta.url))
 
-// What is used of Playwright. Its own types want those of the DOM, which would then be everywhere.
 interface Page {
   readonly goto: (url: string) => Promise<unknown>
   readonly evaluate: (expression: string) => Promise<unknown>
@@ -27,22 +25,6 @@ interface Browser {
   readonly newPage: () => Promise<Page>
   readonly close: () => Promise<void>
 }
-
-interface Playwright {
-  readonly chromium: {
-    readonly launchPersistentContext: (
-      directory: string,
-      options: Readonly<Record<string, unknown>>
-    ) => Promise<Browser>
-  }
-}
-
-const playwright: Effect.Effect<Playwright> = Effect.promise(async () => {
-  const name: string = "playwright-core"
-  const module: unknown = await import(name)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return module as Playwright
-})
 
 /** Serves the page on an origin of its own, which it gives. */
 const site: Effect.Effect<string, never, Scope.Scope> = Effect.map(
@@ -69,33 +51,6 @@ const site: Effect.Effect<string, never, Scope.Scope> = Effect.map(
   }
 )
 
-const browser = Effect.gen(function* () {
-  const { chromium } = yield* playwright
-  const directory = yield* temporaryDirectory
-  return yield* Effect.acquireRelease(
-    Effect.promise(() =>
-      chromium.launchPersistentContext(directory, {
-        executablePath: CHROMIUM,
-        headless: true,
-        handleSIGINT: false,
-        handleSIGTERM: false,
-        handleSIGHUP: false,
-        args: [
-          "--headless",
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--no-first-run",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync"
-        ]
-      })
-    ),
-    (browser) => Effect.promise(() => browser.close())
-  )
-})
-
 interface Tab {
   readonly open: Open
   readonly close: Effect.Effect<void>
@@ -108,7 +63,9 @@ interface BrowserClient extends Client {
 }
 
 const chromium: Effect.Effect<BrowserClient, never, Scope.Scope> = Effect.gen(function* () {
-  const { newPage } = yield* Effect.map(browser, (browser) => ({ newPage: () => browser.newPage() }))
+  const { newPage } = yield* Effect.map(Chromium.launch<Browser>(), (browser) => ({
+    newPage: () => browser.newPage()
+  }))
   const openTab: BrowserClient["openTab"] = (origin) =>
     Effect.gen(function* () {
       const page = yield* Effect.acquireRelease(Effect.promise(newPage), (page) =>
@@ -139,9 +96,7 @@ const chromium: Effect.Effect<BrowserClient, never, Scope.Scope> = Effect.gen(fu
 suite({
   name: "Chromium",
   sees: "chromium",
-  missing: fs.existsSync(CHROMIUM)
-    ? undefined
-    : `no ${CHROMIUM}: apt-get install -y --no-install-recommends chromium`,
+  missing: Chromium.missing,
   compresses: true,
   client: chromium,
   more: (setup) => {

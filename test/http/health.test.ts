@@ -16,6 +16,8 @@ const answers = [
   { method: "GET", path: "/LIVEZ", status: 404, body: "NotFound" },
   { method: "GET", path: "/livez/", status: 404, body: "NotFound" },
   { method: "GET", path: "/nothing", status: 404, body: "NotFound" },
+  { method: "GET", path: "/", status: 200, body: "answerback console" },
+  { method: "POST", path: "/", status: 405, body: "MethodNotAllowed" },
   { method: "OPTIONS", path: "*", status: 404, body: "NotFound" }
 ]
 
