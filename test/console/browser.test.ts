@@ -1,6 +1,7 @@
 /**
  * The console as a person has it: in a browser, against the built program.
  */
+// oxlint-disable no-await-in-loop -- a person does one thing after the other
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
