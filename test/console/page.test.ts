@@ -9,7 +9,10 @@ import { live } from "../support/live.js"
 import { testServer } from "../support/server.js"
 
 /** Asks with headers of its own; `fetch` would unpack the body. */
-const ask = (port: number, init: RequestInit = {}) =>
+const ask = (
+  port: number,
+  init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {}
+) =>
   Effect.promise(async () => {
     const response = await fetch(`http://127.0.0.1:${port}/`, {
       ...init,
