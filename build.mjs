@@ -1,9 +1,11 @@
-// Bundles the program into one file: it starts three times as fast as from its packages, and needs none of them.
+// Bundles the program: it starts three times as fast as from its packages, and needs none of them. The probe is a file of
+// its own, so that the server doesn't pay for it when it starts.
 import { build } from "esbuild"
 
 await build({
-  entryPoints: ["src/main.ts"],
-  outfile: "dist/main.js",
+  entryPoints: ["src/main.ts", "src/probe/main.ts"],
+  outbase: "src",
+  outdir: "dist",
   bundle: true,
   platform: "node",
   format: "esm",
@@ -16,6 +18,6 @@ await build({
   banner: {
     js: 'import { createRequire as $createRequire } from "node:module";const require=$createRequire(import.meta.url);'
   },
-  // Optional accelerators of `ws`.
-  external: ["bufferutil", "utf-8-validate"]
+  // The probe, and optional accelerators of `ws`.
+  external: ["*/probe/main.js", "bufferutil", "utf-8-validate"]
 })
