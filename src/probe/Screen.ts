@@ -45,7 +45,9 @@ export class Screen {
     if (!this.#isLive || now - this.#renewedAt < PACE) return
     this.#renewedAt = now
     this.#isShown = true
-    this.#output.write(CLEAR + text().slice(0, Math.max(1, (this.#output.columns ?? 80) - 1)))
+    // A terminal that doesn't know its width says 0.
+    const { columns = 0 } = this.#output
+    this.#output.write(CLEAR + text().slice(0, (columns > 0 ? columns : 80) - 1))
   }
 
   /** Takes the line of figures away. */
