@@ -1,9 +1,10 @@
 /**
  * The door to the client of `ws`: one connection, and what its end looked like from here.
  */
-import type { IncomingMessage } from "node:http"
+import type { ClientRequest, IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"
+import { ABNORMAL, NO_STATUS, NORMAL } from "../protocol/CloseCode.js"
 import { Ending } from "./Ending.js"
 import type { ProbeSettings } from "./ProbeOptions.js"
 
@@ -30,16 +31,31 @@ export interface Listener {
 export interface Client {
   readonly send: (data: Buffer, isBinary: boolean) => void
   readonly ping: (data: Buffer) => void
-  /** Starts the close handshake, with 1000. */
+  /** Starts the close handshake, with 1000; the end comes within the close timeout. */
   readonly close: () => void
-  /** Ends it at once, whatever its state. */
-  readonly destroy: () => void
+  /** Whether messages can be sent: neither side has begun to close. */
+  readonly isOpen: () => boolean
+  /** Ends an attempt that isn't answered in this way; one that is refused already ends with what is known of it. */
+  readonly giveUp: (ending: Ending) => void
+  /** Ends it at once, whatever its state, and calls back when its socket has closed. */
+  readonly destroy: (whenClosed: () => void) => void
   /** Outbound bytes that the kernel hasn't taken. */
   readonly buffered: () => number
 }
 
-/** How much of the body of a refusal is read. */
+/** How much of the body of a refusal is read, in characters. */
 const MAX_BODY = 64 * 1024
+
+/** How long the body of a refusal is read, in milliseconds: the status is known, and worth more than the rest. */
+const BODY_PATIENCE = 1000
+
+const MIB = 1024 ** 2
+
+/**
+ * The longest message that is taken, in bytes. A server may send what it likes, but not fill the memory: an echo that was
+ * changed may have grown, and what isn't an echo is only counted.
+ */
+export const longestMessage = (size: number): number => Math.max(16 * MIB, 2 * size)
 
 const isTls = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|INVALID_CA|HOSTNAME_)/
 
@@ -93,43 +109,79 @@ const headersOf = ({ headers }: ProbeSettings): Record<string, Array<string>> =>
   return Object.fromEntries([...all.values()].map(({ name, values }) => [name, values]))
 }
 
-/** Connects. What was heard after the end isn't reported. */
+/** What `ws` calls a message that is longer, or in more pieces, than it takes. */
+const isTooMuch =
+  /^WS_ERR_(UNSUPPORTED_MESSAGE_LENGTH|UNSUPPORTED_DATA_PAYLOAD_LENGTH|TOO_MANY_BUFFERED_PARTS)$/
+
+/** Connects. What was heard after the end isn't reported. The close handshake has `closeTimeout` milliseconds. */
 export const connect = (settings: ProbeSettings, closeTimeout: number, listener: Listener): Client => {
+  const longest = longestMessage(settings.size)
   const options = {
     headers: headersOf(settings),
     ...(settings.origin === undefined ? {} : { origin: settings.origin }),
     perMessageDeflate: settings.compression,
     rejectUnauthorized: !settings.insecure,
     closeTimeout,
-    maxPayload: 0
+    maxPayload: longest,
+    finishRequest: (request: ClientRequest) => {
+      request.once("socket", (opening) => {
+        socket = opening
+        opening.on("error", (error) => (tcpFailure = error))
+        opening.on("end", () => (hasTcpEnded = true))
+      })
+      request.end()
+    }
   }
-  const ws = new WebSocket(settings.url, [...settings.subprotocols], options)
-  let isOurs = false
-  let hasEnded = false
-  let failure: Error | undefined
-  let tcpFailure: Error | undefined
   let socket: Socket | undefined
+  let isOurs = false
+  let hasOpened = false
+  let hasEnded = false
+  let hasTcpEnded = false
+  let tcpFailure: Error | undefined
+  let broken: Error | undefined
+  let refusal: (() => Ending) | undefined
+  let patience: NodeJS.Timeout | undefined
 
   const end = (ending: Ending): void => {
+    clearTimeout(patience)
     if (hasEnded) return
     hasEnded = true
     listener.onEnd(ending)
   }
 
-  ws.on("upgrade", (response) => {
-    const { socket: raw } = response
-    socket = raw
-    raw.on("error", (error) => {
-      tcpFailure = error
-    })
-    raw.on("data", listener.onBytes)
-  })
-  ws.on("unexpected-response", (request, response) => {
-    let body = ""
-    const done = (): void => {
-      request.destroy()
-      end(refused(response, body))
+  /** What ended a connection: a bad frame, a Close frame, or neither. */
+  const endingOf = (code: number, reason: string): Ending => {
+    if (broken !== undefined) {
+      const name = codeOf(broken)
+      const message = broken.message.replace("Invalid WebSocket frame: ", "")
+      return isTooMuch.test(name)
+        ? Ending.TooMuch({ message, limit: longest })
+        : Ending.Invalid({ code: name, message })
     }
+    if (code !== ABNORMAL) {
+      return isOurs && (code === NORMAL || code === NO_STATUS)
+        ? Ending.Open()
+        : Ending.Close({ code, reason })
+    }
+    const isReset = tcpFailure !== undefined && codeOf(tcpFailure) === "ECONNRESET"
+    const wasPeer = hasTcpEnded || tcpFailure !== undefined
+    if (isOurs) {
+      // Without a sign of the peer it was the timer of `ws` that destroyed the socket.
+      const seen = isReset ? "reset" : wasPeer ? "eof" : "nothing"
+      return Ending.Unanswered({ seen, millis: closeTimeout })
+    }
+    // `ws` destroys the socket, without a word, of a peer that has dozens of pings unanswered.
+    if (!wasPeer)
+      return Ending.TooMuch({ message: "more pings at once than can be answered", limit: longest })
+    return isReset ? Ending.Reset() : Ending.Eof({ detail: tcpFailure?.message })
+  }
+
+  const ws = new WebSocket(settings.url, [...settings.subprotocols], options)
+  ws.on("unexpected-response", (_request, response) => {
+    let body = ""
+    refusal = () => refused(response, body)
+    const done = (): void => end(refused(response, body))
+    patience = setTimeout(done, BODY_PATIENCE)
     response.setEncoding("utf8")
     response.on("data", (text: string) => {
       body += text
@@ -140,6 +192,9 @@ export const connect = (settings: ProbeSettings, closeTimeout: number, listener:
     response.on("close", done)
   })
   ws.on("open", () => {
+    hasOpened = true
+    // Not before `ws` reads it, too: what came with the answer to the handshake would be lost.
+    socket?.on("data", listener.onBytes)
     const host = socket?.remoteAddress ?? ""
     listener.onOpen({
       remote: `${host.includes(":") ? `[${host}]` : host}:${socket?.remotePort ?? ""}`,
@@ -152,40 +207,29 @@ export const connect = (settings: ProbeSettings, closeTimeout: number, listener:
   })
   ws.on("pong", listener.onPong)
   ws.on("error", (error) => {
-    failure ??= error
+    if (hasOpened) broken ??= error
+    else end(failed(error))
   })
   ws.on("close", (code, reason) => {
-    if (socket === undefined || (failure !== undefined && !codeOf(failure).startsWith("WS_ERR_"))) {
-      // `ws` has no connection: it failed, or was destroyed.
-      if (tcpFailure === undefined || failure !== undefined)
-        return end(failed(failure ?? new Error("the handshake was given up")))
-    }
-    if (failure !== undefined && codeOf(failure).startsWith("WS_ERR_")) {
-      const message = failure.message.replace("Invalid WebSocket frame: ", "")
-      return end(Ending.Invalid({ code: codeOf(failure), message }))
-    }
-    const isReset = tcpFailure !== undefined && codeOf(tcpFailure) === "ECONNRESET"
-    if (code === 1006) {
-      if (isOurs) return end(Ending.Unanswered({ seen: isReset ? "reset" : "eof", millis: closeTimeout }))
-      if (isReset) return end(Ending.Reset())
-      return end(Ending.Eof({ detail: tcpFailure?.message }))
-    }
-    return end(
-      isOurs && (code === 1000 || code === 1005)
-        ? Ending.Open()
-        : Ending.Close({ code, reason: reason.toString() })
-    )
+    if (hasOpened) end(endingOf(code, reason.toString()))
   })
   return {
     send: (data, isBinary) => ws.send(data, { binary: isBinary }, () => undefined),
     ping: (data) => ws.ping(data, true, () => undefined),
     close: () => {
-      isOurs = true
-      ws.close(1000)
+      // One that the server is closing is not ours to close.
+      isOurs ||= ws.readyState === WebSocket.OPEN
+      ws.close(NORMAL)
     },
-    destroy: () => {
+    isOpen: () => ws.readyState === WebSocket.OPEN,
+    giveUp: (ending) => end(refusal?.() ?? ending),
+    destroy: (whenClosed) => {
+      clearTimeout(patience)
       hasEnded = true
       ws.terminate()
+      if (socket === undefined || socket.closed) return whenClosed()
+      socket.once("close", () => whenClosed())
+      socket.destroy()
     },
     buffered: () => ws.bufferedAmount
   }

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import * as Client from "./Client.js"
-import { Ending } from "./Ending.js"
+import { Ending, type Signal } from "./Ending.js"
 import { Ledger, type Verdict } from "./Ledger.js"
 import { type ProbeSettings, waitsForEnding } from "./ProbeOptions.js"
 
@@ -16,6 +16,9 @@ export interface Observer {
   readonly received: (verdict: Verdict) => void
   readonly overdue: (number: number) => void
 }
+
+/** Why a connection is to be closed: a signal came, or the time of the run is over. */
+export type Stop = Signal | "duration"
 
 /** How a connection was, when it is over. */
 export interface Outcome {
@@ -37,7 +40,7 @@ const NOTHING = Buffer.alloc(0)
  */
 export const run = (
   settings: ProbeSettings,
-  options: { readonly count: number; readonly stop: Effect.Effect<void>; readonly observer: Observer }
+  options: { readonly count: number; readonly stop: Effect.Effect<Stop>; readonly observer: Observer }
 ): Effect.Effect<Outcome> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -76,15 +79,23 @@ export const run = (
             onEnd: (ending) => Deferred.unsafeDone(ended, Effect.succeed(ending))
           })
         ),
-        (client) => Effect.sync(client.destroy)
+        (client) => Effect.async<void>((resume) => client.destroy(() => resume(Effect.void)))
       )
 
+      const givenUp = Effect.raceFirst(
+        Effect.as(Effect.sleep(timeout), Ending.Timeout({ millis: timeout })),
+        Effect.map(options.stop, (stop) =>
+          stop === "duration"
+            ? Ending.Timeout({ millis: performance.now() - begun })
+            : Ending.Interrupted({ signal: stop })
+        )
+      )
       const first = yield* Effect.raceFirst(
         Effect.raceFirst(Deferred.await(opened), Deferred.await(ended)),
-        Effect.raceFirst(
-          Effect.as(Effect.sleep(timeout), Ending.Timeout({ millis: timeout })),
-          Effect.as(options.stop, Ending.Interrupted())
-        )
+        Effect.flatMap(givenUp, (ending) => {
+          client.giveUp(ending)
+          return Deferred.await(ended)
+        })
       )
       if (typeof first !== "number") return { ending: first, ledger, handshake: undefined }
 
@@ -92,7 +103,8 @@ export const run = (
       const watch = (waitingSince: () => number | undefined) =>
         Effect.gen(function* () {
           const tick = Math.min(Math.max(timeout / 50, 1), 100)
-          for (;;) {
+          // Once a side has begun to close, no more is to come.
+          while (client.isOpen()) {
             const now = performance.now()
             const since = waitingSince()
             // Before those that are overdue are set aside: they are what is waited for.
@@ -111,6 +123,7 @@ export const run = (
             }
             yield* Effect.sleep(tick)
           }
+          return yield* Deferred.await(ended)
         })
 
       const send = Effect.sync(() => {
@@ -154,10 +167,7 @@ export const run = (
         return { ending: early, ledger, handshake: first }
       }
       client.close()
-      const last = yield* Effect.raceFirst(
-        Deferred.await(ended),
-        Effect.as(Effect.sleep(timeout), Ending.Unanswered({ seen: "nothing", millis: timeout }))
-      )
+      const last = yield* Deferred.await(ended)
       return { ending: typeof early === "object" ? early : last, ledger, handshake: first }
     })
   )

@@ -4,6 +4,12 @@
 import * as Data from "effect/Data"
 import * as CloseMeaning from "../protocol/CloseMeaning.js"
 
+/** Signals that end the probe, and the exit codes that shells give them. */
+export const signals = { SIGINT: 130, SIGTERM: 143 } as const
+
+/** A signal that ends the probe. */
+export type Signal = keyof typeof signals
+
 /**
  * How a connection ended.
  *
@@ -15,12 +21,13 @@ import * as CloseMeaning from "../protocol/CloseMeaning.js"
  * - `Silent`: not a byte came for `millis`, not even the answer to a ping.
  * - `NoEcho`: the server is alive, but echoes nothing within `millis`.
  * - `Invalid`: the server sent what RFC 6455 doesn't allow; `code` is what `ws` calls it.
+ * - `TooMuch`: the server sent a message of more than `limit` bytes or in too many pieces, or too many pings.
  * - `Refused`: the handshake was answered with an HTTP status.
  * - `BadHandshake`: it was answered with something that is no answer to a handshake.
  * - `Timeout`: it wasn't answered within `millis`.
  * - `Unreachable`: there was no TCP connection; `code` is the system's name of the error.
  * - `Tls`: there was no agreement on TLS.
- * - `Interrupted`: a signal came while there was no connection yet.
+ * - `Interrupted`: a `signal` came while there was no connection yet.
  */
 export type Ending = Data.TaggedEnum<{
   Open: {}
@@ -31,6 +38,7 @@ export type Ending = Data.TaggedEnum<{
   Silent: { readonly millis: number }
   NoEcho: { readonly millis: number }
   Invalid: { readonly code: string; readonly message: string }
+  TooMuch: { readonly message: string; readonly limit: number }
   Refused: {
     readonly status: number
     readonly message: string
@@ -41,7 +49,7 @@ export type Ending = Data.TaggedEnum<{
   Timeout: { readonly millis: number }
   Unreachable: { readonly code: string; readonly message: string }
   Tls: { readonly code: string; readonly message: string }
-  Interrupted: {}
+  Interrupted: { readonly signal: Signal }
 }>
 
 /** The constructors and matchers of the cases. */
@@ -57,6 +65,7 @@ export const kinds = {
   Silent: "silent",
   NoEcho: "no-echo",
   Invalid: "invalid",
+  TooMuch: "too-much",
   Refused: "refused",
   BadHandshake: "bad-handshake",
   Timeout: "timeout",
@@ -196,6 +205,10 @@ export const inWordsOf: (ending: Ending) => Words = Ending.$match({
     meaning:
       "The probe failed the connection (RFC 6455 section 7.1.7). Either the server's frames are wrong, or something between changes bytes."
   }),
+  TooMuch: ({ limit, message }) => ({
+    what: `the server sent more than the probe takes: ${quoted(message)}`,
+    meaning: `The probe failed the connection: it takes messages of ${limit} bytes at most, 16 MiB or twice --size, and in 16384 fragments.`
+  }),
   Refused: ({ location, message, retryAfter, status }) => ({
     what: `handshake refused with HTTP ${status}${message === "" ? "" : `: ${quoted(message)}`}`,
     meaning: [
@@ -221,8 +234,8 @@ export const inWordsOf: (ending: Ending) => Words = Ending.$match({
     what: `TLS failed: ${quoted(message)} (${code})`,
     meaning: tls[code] ?? "Check the server's certificate and TLS versions."
   }),
-  Interrupted: (): Words => ({
-    what: "interrupted before there was a connection",
+  Interrupted: ({ signal }) => ({
+    what: `interrupted by ${signal} before there was a connection`,
     meaning: "Nothing was learnt."
   })
 })

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Backoff from "./Backoff.js"
 import * as Connection from "./Connection.js"
-import { inWords, quoted, wasConnected } from "./Ending.js"
+import { inWords, quoted, type Signal, signals, wasConnected } from "./Ending.js"
 import { byDefault, inMillis, namesEnding, unmet } from "./Expectation.js"
 import { total, type Counts } from "./Ledger.js"
 import type { ProbeSettings } from "./ProbeOptions.js"
@@ -30,7 +30,7 @@ const shown = (url: URL): string => {
 export const run = (
   settings: ProbeSettings,
   output: Output,
-  interrupted: Effect.Effect<void>
+  interrupted: Effect.Effect<Signal>
 ): Effect.Effect<number> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -40,10 +40,16 @@ export const run = (
       const trips = new RoundTrips()
       const finished: Array<Counts> = []
       const isPlain = !screen.isLive && !settings.quiet
-      const stop = yield* Deferred.make<void>()
-      const limit = settings.duration === undefined ? Effect.never : Effect.sleep(settings.duration)
+      const stop = yield* Deferred.make<Connection.Stop>()
+      const limit =
+        settings.duration === undefined
+          ? Effect.never
+          : Effect.as(Effect.sleep(settings.duration), "duration" as const)
+      const signalled = Effect.tap(interrupted, (signal) =>
+        Effect.sync(() => screen.line(`${signal}: closing; once more ends the program at once`))
+      )
       yield* Effect.forkScoped(
-        Effect.zipRight(Effect.raceFirst(interrupted, limit), Deferred.succeed(stop, undefined))
+        Effect.flatMap(Effect.raceFirst(signalled, limit), (why) => Deferred.succeed(stop, why))
       )
 
       let echoed = 0
@@ -139,7 +145,8 @@ export const run = (
         reconnects
       }
       const wrong = unmet(settings.expect.length === 0 ? byDefault : settings.expect, seen)
-      const failed = everConnected ? 1 : outcome.ending._tag === "Interrupted" ? 130 : 3
+      const { ending } = outcome
+      const failed = everConnected ? 1 : ending._tag === "Interrupted" ? signals[ending.signal] : 3
       const result: Report.Result = {
         ...seen,
         url,

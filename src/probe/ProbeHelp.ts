@@ -42,6 +42,8 @@ Expectations, each with an --expect of its own:
   silent                  not a byte for the timeout, nor an answer to a ping
   no-echo                 alive, but not one echo within the timeout
   invalid                 a frame that RFC 6455 doesn't allow
+  too-much                a message larger than 16 MiB and than twice --size, or
+                          more pings at once than can be answered
   unanswered              the probe's Close frame wasn't answered
   refused, refused=503, refused=400-499
                           the handshake was answered with that HTTP status

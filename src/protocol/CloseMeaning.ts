@@ -3,7 +3,8 @@
  *
  * The source is IANA's "WebSocket Close Code Number Registry"
  * (https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number), which began with RFC 6455
- * section 7.4.
+ * section 7.4. What it says of 1012 and 1013 stands in the messages that it refers to: come back after 5 to 30
+ * seconds, or only to another address.
  */
 
 /** What a close code says. */
@@ -60,7 +61,7 @@ export const registered: Readonly<Record<number, Meaning>> = {
   },
   1008: {
     name: "Policy Violation",
-    meaning: "the server has a rule against it, such as who may connect or what may be sent",
+    meaning: "what it got is against a rule of the server, which may not want to say which",
     advice: never
   },
   1009: {
@@ -86,7 +87,7 @@ export const registered: Readonly<Record<number, Meaning>> = {
   1013: {
     name: "Try Again Later",
     meaning: "the server has too much to do",
-    advice: later
+    advice: "Connect to another address of it, if there is one; to this one only when a person asks for it."
   },
   1014: {
     name: "Bad Gateway",
@@ -121,17 +122,17 @@ export const meaningOf = (code: number): Meaning => {
   if (known !== undefined) return known
   if (code >= 4000 && code <= 4999) {
     return {
-      name: "private use",
+      name: "Private Use",
       meaning: "it means what server and client have agreed on",
       advice: "Look it up in the server's documentation."
     }
   }
   if (code >= 3000 && code <= 3999) {
     return {
-      name: "not registered",
-      meaning: "it is from the range of libraries and frameworks, and not registered",
+      name: "Unassigned",
+      meaning: "it is from the range of libraries, frameworks and applications, and not registered",
       advice: "Look it up in the documentation of what the server is built with."
     }
   }
-  return { name: "unassigned", meaning: "it has no meaning that RFC 6455 or IANA knows", advice: notOnWire }
+  return { name: "Unassigned", meaning: "it has no meaning that RFC 6455 or IANA knows", advice: notOnWire }
 }

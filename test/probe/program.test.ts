@@ -8,6 +8,7 @@ import { describe, expect } from "vitest"
 import { type WebSocket, WebSocketServer } from "ws"
 import * as Certificate from "../support/certificate.js"
 import { freePort } from "../support/freePort.js"
+import { acceptOf } from "../support/http.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import { testServer } from "../support/server.js"
@@ -25,18 +26,23 @@ const probe = (url: string, ...args: ReadonlyArray<string>) =>
     ({ code, stderr, stdout }) => ({ code, stderr, json: JSON.parse(stdout) as unknown })
   )
 
+/** How many probes run at a time: each starts a process. */
+const CONCURRENCY = 4
+
 const portOf = (address: ReturnType<net.Server["address"]>): number =>
   typeof address === "object" && address !== null ? address.port : 0
 
 /** A plain server of `ws`. */
-const plain = (onConnection: (socket: WebSocket) => void): Effect.Effect<string, never, Scope.Scope> =>
+const plain = (
+  onConnection: (socket: WebSocket, raw: net.Socket) => void
+): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.async<WebSocketServer>((resume) => {
         const server: WebSocketServer = new WebSocketServer({ host: "127.0.0.1", port: 0 }, () =>
           resume(Effect.succeed(server))
         )
-        server.on("connection", onConnection)
+        server.on("connection", (socket, { socket: raw }) => onConnection(socket, raw))
       }),
       (server) =>
         Effect.async<void>((resume) => {
@@ -47,21 +53,52 @@ const plain = (onConnection: (socket: WebSocket) => void): Effect.Effect<string,
     (server) => `ws://127.0.0.1:${portOf(server.address())}/`
   )
 
-/** A TCP server that answers whatever comes with a text. */
-const tcp = (answer: string): Effect.Effect<number, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.async<net.Server>((resume) => {
-        const server = net.createServer((socket) => {
-          socket.on("error", () => undefined)
-          socket.once("data", () => socket.end(answer))
-        })
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
-    ),
-    (server) => portOf(server.address())
-  )
+/** A TCP server that does what it likes with a socket, once something came. */
+const tcp = (
+  answer: (socket: net.Socket, request: string) => void
+): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const sockets = new Set<net.Socket>()
+    return Effect.map(
+      Effect.acquireRelease(
+        Effect.async<net.Server>((resume) => {
+          const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+            sockets.add(socket)
+            socket.on("error", () => undefined)
+            socket.once("data", (bytes) => answer(socket, bytes.toString()))
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) =>
+          Effect.async<void>((resume) => {
+            for (const socket of sockets) socket.destroy()
+            server.close(() => resume(Effect.void))
+          })
+      ),
+      (server) => portOf(server.address())
+    )
+  })
+
+/** The name and the fields of an ending, of one that there was. */
+const endingOf = ({ json }: { readonly json: unknown }): unknown =>
+  typeof json === "object" && json !== null && "ending" in json ? json.ending : undefined
+
+/** Answers a handshake, and sends bytes right behind. */
+const answerHandshake = (socket: net.Socket, request: string, bytes: Buffer): void => {
+  const [, key = ""] = /^Sec-WebSocket-Key: (\S+)/im.exec(request) ?? []
+  const head = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptOf(key)}\r\n\r\n`
+  socket.write(Buffer.concat([Buffer.from(head), bytes]))
+}
+
+/** Echoes, and ends the connection in its own way when the probe's Close frame comes. */
+const endingAtClose = (end: (raw: net.Socket) => void) =>
+  plain((socket, raw) => {
+    // Before `ws` sees it, which would answer.
+    raw.prependListener("data", (bytes) => {
+      if (bytes[0] === 0x88) end(raw)
+    })
+    socket.on("message", (data, binary) => socket.send(data, { binary }))
+  })
 
 const faults: ReadonlyArray<
   readonly [query: string, expected: string, ending: object, ...args: Array<string>]
@@ -79,19 +116,39 @@ const faults: ReadonlyArray<
   ["fault=drop&rate=1", "no-echo", { kind: "no-echo" }],
   ["fault=delay&time=100ms", "min>=100ms", { kind: "open" }],
   ["fault=duplicate&rate=1", "duplicates=3", { kind: "open" }],
-  ["fault=throttle&rate=1KiB", "p50>=50ms", { kind: "open" }]
+  ["fault=throttle&rate=1KiB", "p50>=50ms", { kind: "open" }],
+  [
+    "fault=mute&after=1msg",
+    "unanswered",
+    { kind: "unanswered", seen: "nothing", millis: 700 },
+    "--count",
+    "1"
+  ]
 ]
 
-describe("against a server with a fault, the probe tells what it saw and whether it was expected:", () => {
-  for (const [query, expected, ending, ...args] of faults) {
-    live(query, () =>
-      Effect.gen(function* () {
-        const { url } = yield* testServer()
-        const seen = yield* probe(`${url}?${query}`, "--count", "3", "--expect", expected, ...args)
-        expect(seen).toMatchObject({ code: 0, stderr: "", json: { ok: true, unmet: [], ending } })
-      })
-    )
-  }
+describe("against a server with a fault", () => {
+  live("the probe tells what it saw, and whether it was expected", () =>
+    Effect.gen(function* () {
+      const { url } = yield* testServer()
+      const seen = yield* Effect.forEach(
+        faults,
+        ([query, expected, , ...args]) =>
+          Effect.map(probe(`${url}?${query}`, "--count", "3", "--expect", expected, ...args), (seen) => ({
+            query,
+            ...seen
+          })),
+        { concurrency: CONCURRENCY }
+      )
+      expect(seen).toMatchObject(
+        faults.map(([query, , ending]) => ({
+          query,
+          code: 0,
+          stderr: "",
+          json: { ok: true, unmet: [], ending }
+        }))
+      )
+    })
+  )
 })
 
 describe("the probe", () => {
@@ -155,7 +212,7 @@ describe("the probe", () => {
         code: 3,
         json: { ending: { kind: "unreachable", code: "ECONNREFUSED" } }
       })
-      const other = yield* tcp("220 mail.example.com\r\n")
+      const other = yield* tcp((socket) => socket.end("220 mail.example.com\r\n"))
       expect(yield* probe(`ws://127.0.0.1:${other}/`)).toMatchObject({
         code: 3,
         json: { ending: { kind: "bad-handshake" } }
@@ -192,6 +249,155 @@ describe("the probe", () => {
       expect(yield* program.exit).toEqual({ code: 0, signal: null })
       expect(program.stdout()).toContain("ended: closed by the probe with 1000, and answered")
       yield* logged("connection closed", { reason: "PeerClosed", code: 1000 })
+    })
+  )
+
+  live("tells what came in place of the answer to its Close frame", () =>
+    Effect.gen(function* () {
+      const ended = yield* endingAtClose((raw) => raw.destroy())
+      const reset = yield* endingAtClose((raw) => raw.resetAndDestroy())
+      const seen = yield* Effect.forEach([ended, reset], (url) => probe(url, "--count", "1"), {
+        concurrency: CONCURRENCY
+      })
+      expect(seen).toMatchObject([
+        { code: 1, json: { ending: { kind: "unanswered", seen: "eof" } } },
+        { code: 1, json: { ending: { kind: "unanswered", seen: "reset" } } }
+      ])
+    })
+  )
+
+  live("tells the code of a server that sends a Close frame, and leaves TCP open", () =>
+    Effect.gen(function* () {
+      const port = yield* tcp((socket, request) =>
+        answerHandshake(socket, request, Buffer.from([0x88, 2, 0x03, 0xe9]))
+      )
+      expect(yield* probe(`ws://127.0.0.1:${port}/`)).toMatchObject({
+        code: 1,
+        json: { ending: { kind: "close", code: 1001 } }
+      })
+    })
+  )
+
+  live("takes the end of --duration during the handshake for a timeout", () =>
+    Effect.gen(function* () {
+      const port = yield* tcp(() => undefined)
+      const url = `ws://127.0.0.1:${port}/`
+      const [unexpected, expected] = yield* Effect.forEach(
+        [[], ["--expect", "timeout"]],
+        (args) => probe(url, "--duration", "50ms", "--timeout", "1m", ...args),
+        { concurrency: CONCURRENCY }
+      )
+      expect(unexpected).toMatchObject({ code: 3, json: { ending: { kind: "timeout" } } })
+      expect(expected).toMatchObject({ code: 0, json: { ok: true, ending: { kind: "timeout" } } })
+    })
+  )
+
+  live("is interrupted by a signal during the handshake, and ends as the signal says", () =>
+    Effect.gen(function* () {
+      const port = yield* tcp(() => undefined)
+      for (const [signal, code] of [
+        ["SIGINT", 130],
+        ["SIGTERM", 143]
+      ] as const) {
+        const program = yield* Program.launch({
+          without,
+          args: ["probe", "--timeout", "1m", `ws://127.0.0.1:${port}/`]
+        })
+        yield* program.printed(/^probe /)
+        yield* program.signal(signal)
+        expect(yield* program.exit).toEqual({ code, signal: null })
+        expect(program.stdout()).toContain(`ended: interrupted by ${signal} before there was a connection`)
+      }
+    })
+  )
+
+  live("fails the connection of a server that sends more than it takes", () =>
+    Effect.gen(function* () {
+      // The head of a frame of 1 GiB, and of one that is a byte too long; many pings, in one piece.
+      const sent = [
+        Buffer.from([0x82, 127, 0, 0, 0, 0, 0x40, 0, 0, 0]),
+        Buffer.from([0x82, 127, 0, 0, 0, 0, 0x01, 0, 0, 1]),
+        Buffer.alloc(2000, Buffer.from([0x89, 0]))
+      ]
+      const seen = yield* Effect.forEach(
+        sent,
+        (bytes) =>
+          Effect.flatMap(
+            tcp((socket, request) => answerHandshake(socket, request, bytes)),
+            (port) => probe(`ws://127.0.0.1:${port}/`, "--expect", "too-much")
+          ),
+        { concurrency: CONCURRENCY }
+      )
+      for (const one of seen) {
+        expect(one).toMatchObject({ code: 0, stderr: "" })
+        expect(endingOf(one)).toMatchObject({ kind: "too-much", limit: 16 * 1024 ** 2 })
+      }
+    })
+  )
+
+  live("tells the status of a refusal whose body has no end", () =>
+    Effect.gen(function* () {
+      const head =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 999999999\r\n\r\n"
+      const stuck = yield* tcp((socket) => void socket.write(`${head}full\n`))
+      const endless = yield* tcp((socket) => {
+        const more = (): void => {
+          if (!socket.destroyed) socket.write("full\n".repeat(20_000), more)
+        }
+        socket.write(head, more)
+      })
+      const seen = yield* Effect.forEach(
+        [
+          [stuck, "--timeout", "700ms"],
+          [stuck, "--timeout", "1m"],
+          [endless, "--timeout", "700ms"]
+        ] as const,
+        ([port, ...args]) => probe(`ws://127.0.0.1:${port}/`, "--expect", "refused=503", ...args),
+        { concurrency: CONCURRENCY }
+      )
+      const ending = { kind: "refused", status: 503, message: "full" }
+      expect(seen).toMatchObject(seen.map(() => ({ code: 0, json: { ending } })))
+    })
+  )
+
+  live("tells a name that doesn't exist", () =>
+    Effect.gen(function* () {
+      const seen = yield* probe("ws://answerback.invalid/", "--timeout", "20s")
+      expect(seen).toMatchObject({ code: 3, json: { ending: { kind: "unreachable" } } })
+      // The second, where there is no DNS at all.
+      expect(endingOf(seen)).toMatchObject({
+        code: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/) as unknown
+      })
+    })
+  )
+
+  live("ends at once, with 130 or 143, at a second signal", () =>
+    Effect.gen(function* () {
+      const { url } = yield* testServer()
+      for (const [signal, code] of [
+        ["SIGINT", 130],
+        ["SIGTERM", 143]
+      ] as const) {
+        const program = yield* Program.launch({
+          without,
+          args: ["probe", "--timeout", "1m", `${url}?fault=mute`]
+        })
+        yield* program.printed(/^connected /)
+        yield* program.signal(signal)
+        yield* program.printed(new RegExp(`^${signal}: closing; once more ends the program at once$`))
+        expect(yield* Program.stop(program, signal)).toMatchObject({ code, signal: null })
+      }
+    })
+  )
+
+  live("ends without a word when nobody reads what it prints any more", () =>
+    Effect.gen(function* () {
+      const { url } = yield* testServer()
+      const program = yield* Program.launch({ without, args: ["probe", "--interval", "1ms", url] })
+      yield* program.printed(/^echo 3: /)
+      yield* program.stopReading
+      expect(yield* program.exit).toEqual({ code: 1, signal: null })
+      expect(program.stderr()).toBe("")
     })
   )
 })
