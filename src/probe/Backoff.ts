@@ -12,7 +12,9 @@ const LONGEST_RETRY_AFTER = 3_600_000
 /** How long a server asks to wait, in milliseconds: seconds, or a date (RFC 9110 section 10.2.3). */
 export const retryAfter = (text: string | undefined, now: number): number | undefined => {
   if (text === undefined) return undefined
-  const millis = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now
+  // `Date.parse` makes a date of nearly anything: one of HTTP begins with the day of the week.
+  const date = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text) ? Date.parse(text) : Number.NaN
+  const millis = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : date - now
   return Number.isNaN(millis) ? undefined : Math.min(Math.max(0, millis), LONGEST_RETRY_AFTER)
 }
 

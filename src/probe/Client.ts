@@ -123,7 +123,8 @@ export const connect = (settings: ProbeSettings, closeTimeout: number, listener:
     rejectUnauthorized: !settings.insecure,
     closeTimeout,
     maxPayload: longest,
-    finishRequest: (request: ClientRequest) => {
+    finishRequest: (asked: ClientRequest) => {
+      request = asked
       request.once("socket", (opening) => {
         socket = opening
         opening.on("error", (error) => (tcpFailure = error))
@@ -132,6 +133,7 @@ export const connect = (settings: ProbeSettings, closeTimeout: number, listener:
       request.end()
     }
   }
+  let request: ClientRequest | undefined
   let socket: Socket | undefined
   let isOurs = false
   let hasOpened = false
@@ -227,9 +229,11 @@ export const connect = (settings: ProbeSettings, closeTimeout: number, listener:
       clearTimeout(patience)
       hasEnded = true
       ws.terminate()
-      if (socket === undefined || socket.closed) return whenClosed()
-      socket.once("close", () => whenClosed())
-      socket.destroy()
+      if (socket?.closed === true) return whenClosed()
+      // A request that has just been made has a socket, and doesn't tell it yet: it closes when that has closed.
+      const last = socket ?? request
+      last?.once("close", () => whenClosed())
+      socket?.destroy()
     },
     buffered: () => ws.bufferedAmount
   }

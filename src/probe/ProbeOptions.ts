@@ -141,7 +141,7 @@ export const options = {
     {
       flag: "expect",
       defaultText: "open, lost=0, duplicates=0, changed=0 and out-of-order=0",
-      help: "What makes the exit code 0, see below. Given at all, it replaces the default."
+      help: "What makes the exit code 0. Given at all, it replaces the default."
     },
     expectation
   )

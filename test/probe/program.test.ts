@@ -27,7 +27,7 @@ const probe = (url: string, ...args: ReadonlyArray<string>) =>
   )
 
 /** How many probes run at a time: each starts a process. */
-const CONCURRENCY = 4
+const CONCURRENCY = 6
 
 const portOf = (address: ReturnType<net.Server["address"]>): number =>
   typeof address === "object" && address !== null ? address.port : 0
@@ -89,6 +89,11 @@ const answerHandshake = (socket: net.Socket, request: string, bytes: Buffer): vo
   const head = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptOf(key)}\r\n\r\n`
   socket.write(Buffer.concat([Buffer.from(head), bytes]))
 }
+
+const signals = [
+  ["SIGINT", 130],
+  ["SIGTERM", 143]
+] as const
 
 /** Echoes, and ends the connection in its own way when the probe's Close frame comes. */
 const endingAtClose = (end: (raw: net.Socket) => void) =>
@@ -295,19 +300,18 @@ describe("the probe", () => {
   live("is interrupted by a signal during the handshake, and ends as the signal says", () =>
     Effect.gen(function* () {
       const port = yield* tcp(() => undefined)
-      for (const [signal, code] of [
-        ["SIGINT", 130],
-        ["SIGTERM", 143]
-      ] as const) {
-        const program = yield* Program.launch({
-          without,
-          args: ["probe", "--timeout", "1m", `ws://127.0.0.1:${port}/`]
+      const ends = ([signal, code]: (typeof signals)[number]) =>
+        Effect.gen(function* () {
+          const program = yield* Program.launch({
+            without,
+            args: ["probe", "--timeout", "1m", `ws://127.0.0.1:${port}/`]
+          })
+          yield* program.printed(/^probe /)
+          yield* program.signal(signal)
+          expect(yield* program.exit).toEqual({ code, signal: null })
+          expect(program.stdout()).toContain(`ended: interrupted by ${signal} before there was a connection`)
         })
-        yield* program.printed(/^probe /)
-        yield* program.signal(signal)
-        expect(yield* program.exit).toEqual({ code, signal: null })
-        expect(program.stdout()).toContain(`ended: interrupted by ${signal} before there was a connection`)
-      }
+      yield* Effect.forEach(signals, ends, { concurrency: CONCURRENCY })
     })
   )
 
@@ -374,19 +378,18 @@ describe("the probe", () => {
   live("ends at once, with 130 or 143, at a second signal", () =>
     Effect.gen(function* () {
       const { url } = yield* testServer()
-      for (const [signal, code] of [
-        ["SIGINT", 130],
-        ["SIGTERM", 143]
-      ] as const) {
-        const program = yield* Program.launch({
-          without,
-          args: ["probe", "--timeout", "1m", `${url}?fault=mute`]
+      const ends = ([signal, code]: (typeof signals)[number]) =>
+        Effect.gen(function* () {
+          const program = yield* Program.launch({
+            without,
+            args: ["probe", "--timeout", "1m", `${url}?fault=mute`]
+          })
+          yield* program.printed(/^connected /)
+          yield* program.signal(signal)
+          yield* program.printed(new RegExp(`^${signal}: closing; once more ends the program at once$`))
+          expect(yield* Program.stop(program, signal)).toMatchObject({ code, signal: null })
         })
-        yield* program.printed(/^connected /)
-        yield* program.signal(signal)
-        yield* program.printed(new RegExp(`^${signal}: closing; once more ends the program at once$`))
-        expect(yield* Program.stop(program, signal)).toMatchObject({ code, signal: null })
-      }
+      yield* Effect.forEach(signals, ends, { concurrency: CONCURRENCY })
     })
   )
 
