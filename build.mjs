@@ -1,5 +1,5 @@
 // Bundles the program: it starts three times as fast as from its packages, and needs none of them. What only an option
-// asks for is in files of its own, which are loaded then. And the console into one page, with its script and style inside.
+// or `probe` asks for is in files of its own, which are loaded then. And the console into one page, with its script and style inside.
 import { build } from "esbuild"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"

@@ -1,11 +1,8 @@
 /**
  * The command line: flags and environment variables, turned into what to do.
- *
- * Node's own `parseArgs` reads the flags: the command line kit of Effect has flags of its own (`--log-level`,
- * `--wizard`, `--completions`) that would stand between ours, and ends every error alike.
  */
 import * as Either from "effect/Either"
-import { parseArgs } from "node:util"
+import * as Arguments from "./config/Arguments.js"
 import { explain, type Option, readEach, readVariable, single } from "./config/Option.js"
 import { options as serverOptions } from "./config/ServerOptions.js"
 import * as Value from "./config/Value.js"
@@ -53,40 +50,26 @@ export type Command =
       readonly otlpUrl: URL | undefined
     }
 
-const flags = Object.fromEntries(
-  Object.values(allOptions).map(({ flag }) => [flag, { type: "string", multiple: true } as const])
-)
+const syntax: Arguments.Syntax = {
+  flags: Object.values(allOptions).map(({ flag }) => flag),
+  switches: { help: "h", version: "v" }
+}
 
 /** Reads the arguments, without the program's own name, and the environment. */
 export const parse = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string | undefined>>
 ): Command => {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: { ...flags, help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
-    strict: false,
-    allowPositionals: true,
-    tokens: true
-  })
-  const problems: Array<string> = []
-  const given = new Map<string, Array<string>>()
-  for (const token of tokens) {
-    if (token.kind === "positional")
-      problems.push(`unexpected argument ${JSON.stringify(token.value)}: see --help`)
-    if (token.kind !== "option") continue
-    const { name, rawName, value } = token
-    if (name === "help" && value === undefined) return { _tag: "Help" }
-    if (name === "version" && value === undefined) return { _tag: "Version" }
-    if (name === "help" || name === "version") problems.push(`${rawName} takes no value`)
-    else if (!Object.hasOwn(flags, name)) problems.push(`unknown option ${rawName}: see --help`)
-    else if (token.inlineValue === false && value?.startsWith("--") === true) {
-      problems.push(`${rawName} is followed by ${value}, and has no value: see --help`)
-    } else given.set(name, [...(given.get(name) ?? []), value ?? ""])
-  }
+  const given = Arguments.read(args, syntax, ": see --help")
+  const [asked] = given.switches
+  if (asked !== undefined) return { _tag: asked === "help" ? "Help" : "Version" }
+  const problems = [
+    ...given.problems,
+    ...given.positionals.map((text) => `unexpected argument ${JSON.stringify(text)}: see --help`)
+  ]
 
   const read = <A>(option: Option<A>): A => {
-    const texts = given.get(option.flag)
+    const texts = given.values.get(option.flag)
     if (texts !== undefined) {
       return Either.getOrElse(option.read(texts), (error) => {
         problems.push(`--${option.flag} ${explain(error)}`)
@@ -111,26 +94,11 @@ export const parse = (
     : { _tag: "Serve", settings, logFormat, logLevel, otlpUrl }
 }
 
-const WIDTH = 80
-
-const wrap = (text: string, indent: string): string => {
-  const lines: Array<string> = []
-  let line = indent
-  for (const word of text.split(" ")) {
-    if (line.length + word.length > WIDTH && line !== indent) {
-      lines.push(line.trimEnd())
-      line = indent
-    }
-    line += `${word} `
-  }
-  return [...lines, line.trimEnd()].join("\n")
-}
-
 const describe = ({ defaultText, env, flag, help, isRepeatable, placeholder }: Option<unknown>): string =>
   [
     `  --${flag} ${placeholder}${isRepeatable ? "   (repeatable)" : ""}`,
-    wrap(help, "      "),
-    wrap(
+    Arguments.wrap(help, "      "),
+    Arguments.wrap(
       `Default: ${defaultText}. Environment: ${env.join(", else ")}${isRepeatable ? " (comma separated)" : ""}.`,
       "      "
     )
@@ -140,6 +108,7 @@ const describe = ({ defaultText, env, flag, help, isRepeatable, placeholder }: O
 export const help = (): string => `answerback: a WebSocket echo server that always has the last word
 
 Usage: answerback [options]
+       answerback probe [options] URL     the client's side: see probe --help
 
 Every option is a flag and an environment variable; the flag wins. Durations are
 written as 500ms, 30s, 2m or "30 seconds", sizes as bytes, 64KiB or 1MiB.

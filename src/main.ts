@@ -88,18 +88,29 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
   })
 }
 
-const command = Cli.parse(process.argv.slice(2), process.env)
-switch (command._tag) {
-  case "Help":
-    process.stdout.write(Cli.help())
-    break
-  case "Version":
-    process.stdout.write(`${VERSION}\n`)
-    break
-  case "Invalid":
-    command.problems.forEach(complain)
-    process.exitCode = 2
-    break
-  case "Serve":
-    serve(command)
+const probe = async (args: ReadonlyArray<string>): Promise<void> => {
+  const { main } = await import("./probe/main.js")
+  process.exitCode = await Effect.runPromise(main(args))
 }
+
+const start = (args: ReadonlyArray<string>): void => {
+  const command = Cli.parse(args, process.env)
+  switch (command._tag) {
+    case "Help":
+      process.stdout.write(Cli.help())
+      break
+    case "Version":
+      process.stdout.write(`${VERSION}\n`)
+      break
+    case "Invalid":
+      command.problems.forEach(complain)
+      process.exitCode = 2
+      break
+    case "Serve":
+      serve(command)
+  }
+}
+
+const [first, ...others] = process.argv.slice(2)
+if (first === "probe") await probe(others)
+else start(process.argv.slice(2))

@@ -74,6 +74,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "WebSocketServer.ts",
     "EchoServer.ts"
   ],
+  probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
   "main.ts": [
     "protocol",
@@ -88,7 +89,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "WebSocketServer.ts",
     "EchoServer.ts",
     "Cli.ts",
-    "Version.ts"
+    "Version.ts",
+    "probe"
   ]
 }
 
@@ -102,7 +104,12 @@ interface Door {
 
 /** Where what is outside may be imported. */
 const doors: ReadonlyArray<Door> = [
-  { what: "ws", matches: /^ws(\/|$)/, isOpenTo: /^connection\/WsSocket\.ts$/, isForValues: false },
+  {
+    what: "ws",
+    matches: /^ws(\/|$)/,
+    isOpenTo: /^(connection\/WsSocket|probe\/Client)\.ts$/,
+    isForValues: false
+  },
   {
     what: "the network of Node",
     matches: /^(node:)?(http|http2|https|net|tls|dgram|cluster)$/,

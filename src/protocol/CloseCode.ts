@@ -12,13 +12,15 @@ export const GOING_AWAY = 1001
 export const PROTOCOL_ERROR = 1002
 /** Stands for "the Close frame had no code"; never on the wire (RFC 6455 section 7.4.1). */
 export const NO_STATUS = 1005
+/** Stands for "there was no Close frame"; never on the wire (RFC 6455 section 7.4.1). */
+export const ABNORMAL = 1006
 /** Data that doesn't fit its type, such as invalid UTF-8 in a text message (RFC 6455 section 7.4.1). */
 export const INVALID_PAYLOAD = 1007
 /** A message that is too big to process (RFC 6455 section 7.4.1). */
 export const MESSAGE_TOO_BIG = 1009
 /** The server met a condition that it didn't expect (RFC 6455 section 7.4.1). */
 export const INTERNAL_ERROR = 1011
-/** The server restarts, and the peer may connect again at once (IANA, WebSocket Close Code Number Registry). */
+/** The server restarts, and the peer may connect again after a random wait (IANA, WebSocket Close Code Number Registry). */
 export const SERVICE_RESTART = 1012
 /** What HTTP calls 408: nothing came for too long (IANA, WebSocket Close Code Number Registry). */
 export const IDLE_TIMEOUT = 3008
