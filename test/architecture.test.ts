@@ -36,7 +36,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   faults: ["protocol", "config", "connection"],
   registry: ["protocol", "connection"],
   http: ["protocol", "config", "connection", "faults", "registry"],
-  admin: ["protocol", "config", "faults", "registry", "http"],
+  admin: ["protocol", "config", "faults", "registry", "http", "Version.ts"],
   "ServerConfig.ts": ["protocol", "config"],
   "WebSocketServer.ts": [
     "protocol",

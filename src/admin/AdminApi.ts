@@ -22,6 +22,7 @@ import {
 } from "./AdminErrors.js"
 import * as FaultPlan from "../faults/FaultPlan.js"
 import * as CloseCode from "../protocol/CloseCode.js"
+import { VERSION } from "../Version.js"
 import { ConnectionId } from "../protocol/ConnectionId.js"
 
 /** The most connections on a page, and how many it has if nothing is said. */
@@ -216,6 +217,7 @@ export const AdminApi = HttpApi.make("answerback")
   .addError(Forbidden)
   .addError(OriginNotAllowed)
   .annotate(OpenApi.Title, "answerback")
+  .annotate(OpenApi.Version, VERSION)
   .annotate(
     OpenApi.Description,
     "Lists, stops and follows the connections of a server, and lets things go wrong with them."

@@ -9,35 +9,38 @@ import { TokenForm } from "./TokenForm.js"
 
 const isSure = signal(false)
 
-const StopAll = () => (
-  <span class="row">
-    {isSure.value ? (
-      <>
+const StopAll = () => {
+  void Admin.rosterRevision.value
+  return (
+    <span class="row">
+      {isSure.value ? (
+        <>
+          <button
+            type="button"
+            class="danger"
+            onClick={() => {
+              isSure.value = false
+              void Admin.stopAll(code.value, reason.value)
+            }}
+          >
+            Stop {count(Admin.roster.count)} with {code.value || "1001"}
+          </button>
+          <button type="button" onClick={() => (isSure.value = false)}>
+            Keep
+          </button>
+        </>
+      ) : (
         <button
           type="button"
-          class="danger"
-          onClick={() => {
-            isSure.value = false
-            void Admin.stopAll(code.value, reason.value)
-          }}
+          aria-disabled={Admin.roster.count === 0}
+          onClick={() => (isSure.value = Admin.roster.count > 0)}
         >
-          Stop {count(Admin.roster.count)} with {code.value || "1001"}
+          Stop all…
         </button>
-        <button type="button" onClick={() => (isSure.value = false)}>
-          Keep
-        </button>
-      </>
-    ) : (
-      <button
-        type="button"
-        aria-disabled={Admin.roster.count === 0}
-        onClick={() => (isSure.value = Admin.roster.count > 0)}
-      >
-        Stop all…
-      </button>
-    )}
-  </span>
-)
+      )}
+    </span>
+  )
+}
 
 const Bar = () => {
   void Admin.rosterRevision.value

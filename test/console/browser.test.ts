@@ -254,6 +254,7 @@ describe("the console", () => {
         })`)
       yield* Effect.promise(async () => {
         await rows(2)
+        await page.locator('button[aria-disabled="false"]:has-text("Stop all")').waitFor()
         await page.locator("th.id button").click()
         await page.locator('th.id[aria-sort="descending"]').waitFor()
         await accessible(page)
