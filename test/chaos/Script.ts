@@ -6,6 +6,7 @@ import * as Arbitrary from "../support/arbitrary.js"
 import { badFrames } from "../support/badFrames.js"
 import * as Frames from "../support/frames.js"
 import type { Action, Close, Manner, Open, Signs } from "./Action.js"
+import * as FaultPlans from "./FaultPlans.js"
 import * as Limits from "./Limits.js"
 
 /** The largest message: more than may pile up before reading pauses. */
@@ -32,6 +33,7 @@ const open: FC.Arbitrary<Open> = tagged("open", {
   manner: FC.constantFrom<Manner>("polite", "polite", "polite", "polite", "silent"),
   signs: FC.constantFrom<Signs>("pongs", "pongs", "pings", "none", "none"),
   network: FC.integer({ min: 1, max: 2 }),
+  fault: FaultPlans.asked,
   isAwaited: FC.boolean()
 })
 
@@ -111,7 +113,8 @@ const single: FC.Arbitrary<Action> = FC.oneof(
   { weight: 3, arbitrary: tagged("stop", { peer, close: stopClose }) },
   { weight: 1, arbitrary: tagged("stopAll", { close: stopClose }) },
   { weight: 1, arbitrary: FC.constant<Action>({ _tag: "shutdown" }) },
-  { weight: 4, arbitrary: open }
+  { weight: 4, arbitrary: open },
+  { weight: 4, arbitrary: tagged("spoil", { peer, plan: FaultPlans.ofConnection }) }
 )
 
 const awaited: FC.Arbitrary<Action> = tagged("await", { peer })
@@ -139,10 +142,10 @@ const phrase: FC.Arbitrary<ReadonlyArray<Action>> = FC.oneof(
   {
     weight: 2,
     arbitrary: FC.tuple(peer, open, open).map(([peer, early, late]): ReadonlyArray<Action> => [
-      { ...early, isAwaited: true },
+      { ...early, fault: undefined, isAwaited: true },
       { _tag: "close", peer, close: { code: 1000, reason: "" } },
       { _tag: "await", peer },
-      { ...late, isAwaited: true }
+      { ...late, fault: undefined, isAwaited: true }
     ])
   },
   // Somebody dies who had answered before.
@@ -168,6 +171,31 @@ const phrase: FC.Arbitrary<ReadonlyArray<Action>> = FC.oneof(
   }
 )
 
+/** What becomes of faults, and of what comes together with them. */
+const spoiled: FC.Arbitrary<ReadonlyArray<Action>> = FC.tuple(
+  peer,
+  FaultPlans.ofConnection,
+  FC.array(Arbitrary.message(300), { minLength: 1, maxLength: 12 }),
+  FC.array(
+    FC.oneof(
+      peer.map((): Action => ({ _tag: "time", millis: 0 })),
+      FC.integer({ min: 1, max: 200 }).map((millis): Action => ({ _tag: "time", millis })),
+      FaultPlans.ofConnection.map((plan): Action => ({ _tag: "spoil", peer: 0, plan })),
+      stopClose.map((close): Action => ({ _tag: "stop", peer: 0, close })),
+      FC.constantFrom<Action>(
+        { _tag: "close", peer: 0, close: { code: 1000, reason: "" } },
+        { _tag: "halfClose", peer: 0, unfinished: Buffer.alloc(0) },
+        { _tag: "ping", peer: 0, text: "?" }
+      )
+    ),
+    { maxLength: 3 }
+  )
+).map(([peer, plan, messages, then]): ReadonlyArray<Action> => [
+  { _tag: "spoil", peer, plan },
+  ...messages.map((message): Action => ({ _tag: "send", peer, message, pings: [] })),
+  ...then.map((action): Action => ("peer" in action ? { ...action, peer } : action))
+])
+
 /** What a run is about. */
 export interface Script {
   /** Milliseconds that the handler takes for a message; none is the echo of the product. */
@@ -188,6 +216,9 @@ export const script: FC.Arbitrary<Script> = FC.record({
   limits: Limits.limits,
   actions: FC.tuple(
     FC.array<Action>(open, { minLength: 1, maxLength: FIRST_PEERS, size: "max" }),
-    FC.array(phrase, { maxLength: 80, size: "max" })
+    FC.array(FC.oneof({ weight: 20, arbitrary: phrase }, { weight: 1, arbitrary: spoiled }), {
+      maxLength: 80,
+      size: "max"
+    })
   ).map(([first, others]) => first.concat(others.flat()))
 })
