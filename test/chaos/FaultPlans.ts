@@ -29,25 +29,23 @@ const plain = FC.constantFrom<"corrupt" | "mute" | "reset" | "stall" | "truncate
   "mute",
   "truncate",
   "corrupt"
-).chain((fault) => after.map((after): Input => ({ fault, ...after })))
+).chain((fault) => after.map((after) => Object.assign({ fault }, after)))
 
 const close = FC.tuple(FC.constantFrom(1000, 1012, 4001), FC.constantFrom("", "as asked"), after).map(
-  ([code, reason, after]): Input => ({ fault: "close", code, reason, ...after })
+  ([code, reason, after]) => Object.assign({ fault: "close" as const, code, reason }, after)
 )
 
 const delay = FC.tuple(FC.integer({ min: 0, max: 60 }), FC.constantFrom(0, 0, 20, 60), seed, after).map(
-  ([time, jitter, seed, after]): Input => ({ fault: "delay", time, jitter, ...seed, ...after })
+  ([time, jitter, seed, after]) => Object.assign({ fault: "delay" as const, time, jitter }, seed, after)
 )
 
 const lossy = FC.tuple(FC.constantFrom<"drop" | "duplicate">("drop", "duplicate"), share, seed, after).map(
-  ([fault, rate, seed, after]): Input => ({ fault, rate, ...seed, ...after })
+  ([fault, rate, seed, after]) => Object.assign({ fault, rate }, seed, after)
 )
 
-const throttle = FC.tuple(FC.constantFrom("2KiB", "50KiB", "1MiB"), after).map(([rate, after]): Input => ({
-  fault: "throttle",
-  rate,
-  ...after
-}))
+const throttle = FC.tuple(FC.constantFrom("2KiB", "50KiB", "1MiB"), after).map(([rate, after]) =>
+  Object.assign({ fault: "throttle" as const, rate }, after)
+)
 
 const isOfConnection = (plan: FaultPlan.FaultPlan): plan is FaultPlan.ConnectionPlan =>
   !FaultPlan.isOfHandshake(plan)
@@ -66,7 +64,7 @@ export const ofConnection: FC.Arbitrary<FaultPlan.ConnectionPlan> = FC.oneof(
 const ofHandshake: FC.Arbitrary<FaultPlan.FaultPlan> = FC.oneof(
   FC.constant<Input>({ fault: "hang" }),
   FC.tuple(FC.constantFrom(400, 429, 503, 599), FC.constantFrom({}, { "retry-after": 7 })).map(
-    ([status, retry]): Input => ({ fault: "refuse", status, ...retry })
+    ([status, retry]) => Object.assign({ fault: "refuse" as const, status }, retry)
   )
 ).map((input) => FaultPlan.make(input))
 

@@ -91,7 +91,7 @@ export class Peer {
     const headers = this.#address === undefined ? {} : { "X-Forwarded-For": this.#address }
     return Effect.suspend(() => {
       this.story.askedAt = performance.now()
-      const path = this.fault === undefined ? "/echo" : `/echo?${FaultPlan.toQuery(this.fault)}`
+      const path = this.fault === undefined ? "/echo" : `/echo?${String(FaultPlan.toQuery(this.fault))}`
       return RawClient.connect({ port, path, patience: PATIENCE, headers })
     }).pipe(
       Effect.tapBoth({

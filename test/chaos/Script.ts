@@ -190,11 +190,14 @@ const spoiled: FC.Arbitrary<ReadonlyArray<Action>> = FC.tuple(
     ),
     { maxLength: 3 }
   )
-).map(([peer, plan, messages, then]): ReadonlyArray<Action> => [
-  { _tag: "spoil", peer, plan },
-  ...messages.map((message): Action => ({ _tag: "send", peer, message, pings: [] })),
-  ...then.map((action): Action => ("peer" in action ? { ...action, peer } : action))
-])
+).map(([peer, plan, messages, then]) => {
+  const first: ReadonlyArray<Action> = [{ _tag: "spoil", peer, plan }]
+  const sends = messages.map((message): Action => ({ _tag: "send", peer, message, pings: [] }))
+  const others = then.map((action): Action =>
+    "peer" in action ? Object.assign({}, action, { peer }) : action
+  )
+  return first.concat(sends, others)
+})
 
 /** What a run is about. */
 export interface Script {

@@ -1,27 +1,22 @@
 /**
  * A server, its peers, and what was seen of them.
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as Supervisor from "effect/Supervisor"
 import { expect } from "vitest"
-import { type ConnectionEvent, type ConnectionInfo, Faults } from "../../src/index.js"
+import type { ConnectionEvent, ConnectionInfo, Faults } from "../../src/index.js"
 import * as FaultPlan from "../../src/faults/FaultPlan.js"
 import { GOING_AWAY, isSendable } from "../../src/protocol/CloseCode.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import { serverWith, type TestServer } from "../support/server.js"
+import type { TestServer } from "../support/server.js"
 import type { Close, Open } from "./Action.js"
 import { FaultHistory } from "./FaultHistory.js"
 import * as Ledgers from "./Ledgers.js"
-import * as Limits from "./Limits.js"
-import { PATIENCE, Peer } from "./Peer.js"
-import * as Places from "./Places.js"
-import * as Pulse from "./Pulse.js"
+import { Peer } from "./Peer.js"
+import type * as Pulse from "./Pulse.js"
 import type { Script } from "./Script.js"
 import { noteOut } from "./Story.js"
 import type { Circumstances } from "./Timeouts.js"
@@ -232,49 +227,3 @@ export class World {
     }
   }
 }
-
-/** Starts a server without peers, and follows what happens. */
-export const begin = (script: Script) =>
-  Effect.gen(function* () {
-    const { handlerTime, isHurried, limits } = script
-    const runtime = yield* Effect.runtime<Scope.Scope>()
-    const drainTimeout = isHurried ? CLOSE_TIMEOUT / 3 : 2 * PATIENCE
-    const refusedBefore = yield* Places.counted
-    const ledgers: Ledgers.Ledgers = new Map()
-    const supervisor = yield* Supervisor.track
-    // Not in the scope of the server: what it leaves behind is still there when that has closed.
-    const context = yield* Effect.supervised(Layer.build(Faults.layerUrl()), supervisor)
-    const spoiler = Context.get(context, Faults.Faults)
-    const server = yield* serverWith(
-      Ledgers.recording(ledgers, handlerTime),
-      { ...Limits.optionsOf(limits), closeTimeout: CLOSE_TIMEOUT, drainTimeout },
-      Layer.succeed(Faults.Faults, spoiler)
-    )
-    const spoilers = Effect.map(
-      supervisor.value,
-      (fibers) => fibers.filter((fiber) => fiber.unsafePoll() === null).length
-    )
-    const world = new World(script, {
-      drainTimeout,
-      ledgers,
-      refusedBefore,
-      runtime,
-      server,
-      spoiler,
-      spoilers
-    })
-    world.heldUp = (yield* Pulse.begin(Effect.asVoid(world.look))).heldUp
-    yield* server.connections.events.pipe(
-      Stream.runForEach((event) => Effect.sync(() => world.events.push({ event, at: performance.now() }))),
-      Effect.forkScoped
-    )
-    // The subscription stands once the fiber waits.
-    yield* Effect.yieldNow()
-    const onFault = (fault: unknown): void => void world.faults.push(fault)
-    yield* Effect.acquireRelease(
-      Effect.sync(() => process.on("uncaughtExceptionMonitor", onFault).on("unhandledRejection", onFault)),
-      () =>
-        Effect.sync(() => process.off("uncaughtExceptionMonitor", onFault).off("unhandledRejection", onFault))
-    )
-    return world
-  })
