@@ -21,6 +21,9 @@ export interface Close {
   readonly reason: string
 }
 
+/** Whichever peer came last. */
+export const LATEST = -1
+
 /** Something that a peer does, or that is done to its connection. Which one: any number, modulo how many there are to choose from. */
 export type PeerAction = { readonly peer: number } & (
   | { readonly _tag: "send"; readonly message: Arbitrary.Outgoing; readonly pings: ReadonlyArray<string> }

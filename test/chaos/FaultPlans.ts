@@ -61,6 +61,36 @@ export const ofConnection: FC.Arbitrary<FaultPlan.ConnectionPlan> = FC.oneof(
   .map((input) => FaultPlan.make(input))
   .filter(isOfConnection)
 
+/** Those that come after a while, so that others can come before. */
+export const later: FC.Arbitrary<FaultPlan.ConnectionPlan> = FC.tuple(
+  ofConnection,
+  FC.oneof(
+    FC.integer({ min: 2, max: 5 }).map((count) => ({ _tag: "Messages" as const, count })),
+    FC.integer({ min: 10, max: 40 }).map((millis) => ({ _tag: "Time" as const, millis }))
+  )
+).map(([plan, after]) => Object.assign({}, plan, { after }))
+
+/** A side that is silent from now on. */
+export const silence: FC.Arbitrary<FaultPlan.ConnectionPlan> = FC.constantFrom<"mute" | "stall">(
+  "mute",
+  "stall"
+).map((fault) => FaultPlan.make({ fault }))
+
+/** The end of TCP, of which the peer may not know yet. */
+export const endOfTcp: FC.Arbitrary<FaultPlan.ConnectionPlan> = FC.tuple(
+  FC.constantFrom<"truncate" | "vanish">("truncate", "vanish"),
+  FC.constantFrom({}, { after: "1msg" })
+).map(([fault, after]) => FaultPlan.make(Object.assign({ fault }, after)))
+
+/** Delays that are longer than what happens meanwhile, from now on. */
+export const delayed: FC.Arbitrary<FaultPlan.ConnectionPlan> = FC.tuple(
+  FC.integer({ min: 20, max: 60 }),
+  FC.constantFrom(0, 0, 20),
+  seed
+).map(([time, jitter, seed]) =>
+  FaultPlan.make(Object.assign({ fault: "delay" as const, time, jitter }, seed))
+)
+
 const ofHandshake: FC.Arbitrary<FaultPlan.FaultPlan> = FC.oneof(
   FC.constant<Input>({ fault: "hang" }),
   FC.tuple(FC.constantFrom(400, 429, 503, 599), FC.constantFrom({}, { "retry-after": 7 })).map(

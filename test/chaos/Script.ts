@@ -3,119 +3,13 @@
  */
 import * as FC from "effect/FastCheck"
 import * as Arbitrary from "../support/arbitrary.js"
-import { badFrames } from "../support/badFrames.js"
-import * as Frames from "../support/frames.js"
-import type { Action, Close, Manner, Open, Signs } from "./Action.js"
-import * as FaultPlans from "./FaultPlans.js"
+import type { Action } from "./Action.js"
+import * as FaultPhrases from "./FaultPhrases.js"
 import * as Limits from "./Limits.js"
+import { open, peer, single, tagged } from "./Singles.js"
 
-/** The largest message: more than may pile up before reading pauses. */
-const MAX_SIZE = 65_537
-
-/** The most peers that a run begins with, and has. */
+/** The most peers that a run begins with. */
 const FIRST_PEERS = 6
-export const MAX_PEERS = 10
-
-const peer = FC.nat({ max: MAX_PEERS - 1 })
-
-/** Those at the ends of what may be sent, and others. */
-const validCode = FC.oneof(
-  FC.constantFrom(1000, 1001, 1003, 1007, 1014, 3000, 4999),
-  FC.integer({ min: 4000, max: 4999 })
-)
-
-const reason = FC.oneof(FC.constant(""), FC.string({ unit: "grapheme", maxLength: 12 }))
-
-const tagged = <T extends string, R>(_tag: T, fields: { [K in keyof R]: FC.Arbitrary<R[K]> }) =>
-  FC.record({ _tag: FC.constant(_tag), ...fields })
-
-const open: FC.Arbitrary<Open> = tagged("open", {
-  manner: FC.constantFrom<Manner>("polite", "polite", "polite", "polite", "silent"),
-  signs: FC.constantFrom<Signs>("pongs", "pongs", "pings", "none", "none"),
-  network: FC.integer({ min: 1, max: 2 }),
-  fault: FaultPlans.asked,
-  isAwaited: FC.boolean()
-})
-
-/** Now and then with a code that can't be sent: then nothing is stopped. */
-const stopClose: FC.Arbitrary<Close> = FC.record({
-  code: FC.oneof(
-    { weight: 8, arbitrary: validCode },
-    { weight: 1, arbitrary: FC.constantFrom(1005, 2999, undefined) }
-  ),
-  reason
-})
-
-const bad = FC.oneof(
-  FC.constantFrom(...badFrames),
-  FC.constantFrom(0, 999, 1004, 1006, 1015, 2999, 5000, 65_535).map(
-    (code) => [`a Close frame with the code ${code}`, 1002, Frames.close(code)] as const
-  )
-)
-
-/** How often each happens, against the others. */
-const single: FC.Arbitrary<Action> = FC.oneof(
-  {
-    weight: 30,
-    arbitrary: tagged("send", {
-      peer,
-      message: Arbitrary.message(MAX_SIZE),
-      pings: FC.oneof(FC.constant([]), FC.array(FC.string({ maxLength: 10 }), { maxLength: 3 }))
-    })
-  },
-  { weight: 24, arbitrary: tagged("time", { millis: FC.constantFrom(0, 0, 0, 1, 5, 20) }) },
-  // Longer than some limits are, which then must not have been reached, or must.
-  { weight: 1, arbitrary: tagged("time", { millis: FC.integer({ min: 50, max: 200 }) }) },
-  {
-    weight: 4,
-    arbitrary: tagged("flood", {
-      peer,
-      count: FC.oneof(FC.integer({ min: 1, max: 16 }), FC.integer({ min: 96, max: 128 })),
-      isReading: FC.boolean()
-    })
-  },
-  { weight: 6, arbitrary: tagged("ping", { peer, text: FC.string({ maxLength: 10 }) }) },
-  { weight: 1, arbitrary: tagged("dieAway", { peer }) },
-  { weight: 4, arbitrary: tagged("pause", { peer }) },
-  { weight: 8, arbitrary: tagged("resume", { peer }) },
-  {
-    weight: 4,
-    arbitrary: tagged("close", {
-      peer,
-      close: FC.oneof(
-        { weight: 3, arbitrary: FC.record({ code: validCode, reason }) },
-        { weight: 1, arbitrary: FC.constant({ code: undefined, reason: "" }) }
-      )
-    })
-  },
-  {
-    weight: 3,
-    arbitrary: FC.tuple(peer, bad).map(([peer, [what, code, frame]]): Action => ({
-      _tag: "bad",
-      peer,
-      what,
-      code,
-      frame
-    }))
-  },
-  {
-    weight: 2,
-    arbitrary: tagged("halfClose", {
-      peer,
-      unfinished: FC.constantFrom(
-        Buffer.alloc(0),
-        Frames.text("half").subarray(0, 8),
-        Frames.frame({ opcode: Frames.TEXT, payload: "half", fin: false })
-      )
-    })
-  },
-  { weight: 2, arbitrary: tagged("reset", { peer }) },
-  { weight: 3, arbitrary: tagged("stop", { peer, close: stopClose }) },
-  { weight: 1, arbitrary: tagged("stopAll", { close: stopClose }) },
-  { weight: 1, arbitrary: FC.constant<Action>({ _tag: "shutdown" }) },
-  { weight: 4, arbitrary: open },
-  { weight: 4, arbitrary: tagged("spoil", { peer, plan: FaultPlans.ofConnection }) }
-)
 
 const awaited: FC.Arbitrary<Action> = tagged("await", { peer })
 
@@ -171,34 +65,6 @@ const phrase: FC.Arbitrary<ReadonlyArray<Action>> = FC.oneof(
   }
 )
 
-/** What becomes of faults, and of what comes together with them. */
-const spoiled: FC.Arbitrary<ReadonlyArray<Action>> = FC.tuple(
-  peer,
-  FaultPlans.ofConnection,
-  FC.array(Arbitrary.message(300), { minLength: 1, maxLength: 12 }),
-  FC.array(
-    FC.oneof(
-      peer.map((): Action => ({ _tag: "time", millis: 0 })),
-      FC.integer({ min: 1, max: 200 }).map((millis): Action => ({ _tag: "time", millis })),
-      FaultPlans.ofConnection.map((plan): Action => ({ _tag: "spoil", peer: 0, plan })),
-      stopClose.map((close): Action => ({ _tag: "stop", peer: 0, close })),
-      FC.constantFrom<Action>(
-        { _tag: "close", peer: 0, close: { code: 1000, reason: "" } },
-        { _tag: "halfClose", peer: 0, unfinished: Buffer.alloc(0) },
-        { _tag: "ping", peer: 0, text: "?" }
-      )
-    ),
-    { maxLength: 3 }
-  )
-).map(([peer, plan, messages, then]) => {
-  const first: ReadonlyArray<Action> = [{ _tag: "spoil", peer, plan }]
-  const sends = messages.map((message): Action => ({ _tag: "send", peer, message, pings: [] }))
-  const others = then.map((action): Action =>
-    "peer" in action ? Object.assign({}, action, { peer }) : action
-  )
-  return first.concat(sends, others)
-})
-
 /** What a run is about. */
 export interface Script {
   /** Milliseconds that the handler takes for a message; none is the echo of the product. */
@@ -219,9 +85,16 @@ export const script: FC.Arbitrary<Script> = FC.record({
   limits: Limits.limits,
   actions: FC.tuple(
     FC.array<Action>(open, { minLength: 1, maxLength: FIRST_PEERS, size: "max" }),
-    FC.array(FC.oneof({ weight: 20, arbitrary: phrase }, { weight: 1, arbitrary: spoiled }), {
-      maxLength: 80,
-      size: "max"
-    })
+    FC.array(
+      FC.oneof(
+        { weight: 20, arbitrary: phrase },
+        { weight: 1, arbitrary: FaultPhrases.spoiled },
+        { weight: 1, arbitrary: FaultPhrases.newcomer }
+      ),
+      {
+        maxLength: 60,
+        size: "max"
+      }
+    )
   ).map(([first, others]) => first.concat(others.flat()))
 })

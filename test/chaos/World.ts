@@ -102,10 +102,10 @@ export class World {
     return this.shutdownAt + this.#drainTimeout
   }
 
-  /** One of those that have not been refused, nor seen the end of TCP. */
+  /** One of those that have not been refused, nor seen the end of TCP; with `LATEST` the one that came last. */
   peer(number: number): Peer | undefined {
     const peers = this.members.filter(({ peer: { end, isShutOut } }) => end === undefined && !isShutOut)
-    return peers[number % peers.length]?.peer
+    return peers.at(number % peers.length)?.peer
   }
 
   /** Looks at the connections, and tells which peers have one that isn't ending. */

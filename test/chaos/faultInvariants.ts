@@ -111,9 +111,6 @@ const lost = (
   }
   if (story.isReset || !isTimely) return undefined
   if (messagesOut !== echoes.length) return `${messagesOut} messages out, and not ${echoes.length}`
-  // A last word that comes behind the end of this side is answered with a reset, which takes along what is unread.
-  const isCutShort = said._tag === "End" && reason._tag === "Fault" && story.lastWord !== undefined
-  if (isCutShort && end === "reset") return undefined
   if (seen !== messagesOut) return `${seen} messages seen, of ${messagesOut}`
   // Who was silent to the end doesn't answer the peer's last word.
   const isBySilent = silence !== undefined && (isPeers(reason) || reason._tag === "Fault")
