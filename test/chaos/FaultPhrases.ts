@@ -57,14 +57,17 @@ const inOrder = (...parts: ReadonlyArray<Action | ReadonlyArray<Action>>): Reado
 
 /** What a fault makes of a connection that has just begun. */
 const told: FC.Arbitrary<ReadonlyArray<Action>> = FC.oneof(
-  // Echoes are late, those of messages that came later as well, and nothing else happens until they come.
+  // Echoes are late, those of messages that came later as well, and nothing else happens until they come; now and then
+  // for as long as it would take if delays added up.
   FC.tuple(
     FaultPlans.delayed,
     FC.array(FC.tuple(message.map(send), FC.constantFrom(0, 0, 2, 5).map(pass)), {
       minLength: 3,
-      maxLength: 8
-    })
-  ).map(([plan, messages]) => inOrder(spoil(plan), messages.flat(), pass(100))),
+      maxLength: 20,
+      size: "max"
+    }),
+    FC.constantFrom(100, 100, 450).map(pass)
+  ).map(([plan, messages, wait]) => inOrder(spoil(plan), messages.flat(), wait)),
   // One comes before another has, of which nothing must be left then.
   FC.tuple(FaultPlans.later, sends(3), FaultPlans.ofConnection, sends(6)).map(
     ([plan, before, other, after]) =>
@@ -74,9 +77,19 @@ const told: FC.Arbitrary<ReadonlyArray<Action>> = FC.oneof(
   FC.tuple(FaultPlans.silence, sends(3), lastWord, FaultPlans.ofConnection).map(
     ([plan, messages, word, other]) => inOrder(spoil(plan), messages, word, pass(20), spoil(other), pass(20))
   ),
-  // Who has been told of the end of the other side of TCP may still speak.
+  // Who doesn't know yet that the other side has ended TCP goes on to speak, and must not be reset for it.
   FC.tuple(FaultPlans.endOfTcp, sends(3), lastWord).map(([plan, messages, word]) =>
-    inOrder(spoil(plan), messages, pass(5), word)
+    inOrder(
+      { _tag: "pause", peer: LATEST },
+      spoil(plan),
+      messages,
+      pass(5),
+      word,
+      pass(5),
+      messages,
+      pass(5),
+      { _tag: "resume", peer: LATEST }
+    )
   )
 )
 
