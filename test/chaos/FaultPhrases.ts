@@ -62,11 +62,11 @@ const told: FC.Arbitrary<ReadonlyArray<Action>> = FC.oneof(
   FC.tuple(
     FaultPlans.delayed,
     FC.array(FC.tuple(message.map(send), FC.constantFrom(0, 0, 2, 5).map(pass)), {
-      minLength: 3,
+      minLength: 10,
       maxLength: 20,
       size: "max"
     }),
-    FC.constantFrom(100, 100, 450).map(pass)
+    FC.constantFrom(100, 450).map(pass)
   ).map(([plan, messages, wait]) => inOrder(spoil(plan), messages.flat(), wait)),
   // One comes before another has, of which nothing must be left then.
   FC.tuple(FaultPlans.later, sends(3), FaultPlans.ofConnection, sends(6)).map(

@@ -87,11 +87,13 @@ const activeFrom = (
   handlerTime: number
 ): number => {
   const aMessage = Math.max(0, handlerTime - UNSHARP)
+  const cameAt = sentAt[messagesIn - 1] ?? askedAt
+  // What is swallowed, or held back and empty, doesn't go: nobody is kept from being idle by it.
+  if (faults.hasHolding || faults.has("mute") || faults.has("drop")) return cameAt
   // The handler itself has told.
-  if (faults.isAny)
-    return Math.max(faults.handledAt[faults.open - 1] ?? askedAt, sentAt[messagesIn - 1] ?? askedAt)
+  if (faults.isAny) return Math.max(faults.handledAt[faults.open - 1] ?? askedAt, cameAt)
   const answered = sentAt.slice(0, messagesOut).reduce((at, sent) => Math.max(at, sent) + aMessage, askedAt)
-  return Math.max(answered, sentAt[messagesIn - 1] ?? askedAt)
+  return Math.max(answered, cameAt)
 }
 
 /** When the handler has done with all that it got, at the latest. */
