@@ -107,6 +107,8 @@ export class WsSocket extends WebSocket {
    * frame: then an `error` event follows, and tells what was wrong.
    */
   override close(code?: number, data?: string | Buffer): void {
+    // TCP has been ended without a Close frame: to write one all the same would reset it.
+    if (this.#isSaid && this.readyState === this.OPEN) return
     if (this.#listener === undefined || this.#isSaid) super.close(code, data)
     else if (code !== undefined && data === undefined) this.#badFrameCode = code
     else this.#listener.onClose(code, data === undefined ? "" : data.toString())

@@ -1,8 +1,10 @@
 /**
  * What may happen to a server and its peers, in any order.
  */
+import type { ConnectionPlan, FaultPlan } from "../../src/faults/FaultPlan.js"
 import type * as Arbitrary from "../support/arbitrary.js"
 import * as Frames from "../support/frames.js"
+import * as FaultPlans from "./FaultPlans.js"
 
 /**
  * How a peer takes part in the end of a connection: it answers a Close frame and ends TCP, or does neither, nor ever
@@ -18,6 +20,9 @@ export interface Close {
   readonly code: number | undefined
   readonly reason: string
 }
+
+/** Whichever peer came last. */
+export const LATEST = -1
 
 /** Something that a peer does, or that is done to its connection. Which one: any number, modulo how many there are to choose from. */
 export type PeerAction = { readonly peer: number } & (
@@ -43,6 +48,8 @@ export interface Open {
   readonly signs: Signs
   /** Where it comes from, as far as a proxy tells. */
   readonly network: number
+  /** What it asks to go wrong. */
+  readonly fault: FaultPlan | undefined
   readonly isAwaited: boolean
 }
 
@@ -52,6 +59,8 @@ export type Action =
   /** What comes next happens when a connection that is to end has ended: of this peer, or of the next one that has such. */
   | { readonly _tag: "await"; readonly peer: number }
   | { readonly _tag: "stop"; readonly peer: number; readonly close: Close }
+  /** Something goes wrong with an open connection from now on. */
+  | { readonly _tag: "spoil"; readonly peer: number; readonly plan: ConnectionPlan }
   | { readonly _tag: "stopAll"; readonly close: Close }
   | { readonly _tag: "shutdown" }
   /** Milliseconds; none is a turn of the event loop. */
@@ -67,7 +76,11 @@ const signs: Readonly<Record<Signs, string>> = {
 export const describe = (action: Action): string => {
   switch (action._tag) {
     case "open":
-      return `open a ${action.manner} peer in network ${action.network} ${signs[action.signs]}${action.isAwaited ? "" : ", without waiting for it"}`
+      return [
+        `open a ${action.manner} peer in network ${action.network} ${signs[action.signs]}`,
+        ...(action.fault === undefined ? [] : [`that asks for ${FaultPlans.describe(action.fault)}`]),
+        ...(action.isAwaited ? [] : ["without waiting for it"])
+      ].join(", ")
     case "await":
       return `wait for the end of ${action.peer}, or of the next that is to end`
     case "send": {
@@ -94,6 +107,8 @@ export const describe = (action: Action): string => {
       return `${action.peer} ${action._tag}s`
     case "stop":
       return `stop ${action.peer} ${JSON.stringify(action.close)}`
+    case "spoil":
+      return `spoil ${action.peer}: ${FaultPlans.describe(action.plan)}`
     case "stopAll":
       return `stop all ${JSON.stringify(action.close)}`
     case "shutdown":

@@ -17,6 +17,7 @@ export interface Limits {
   readonly highWaterMark: number | "default"
   readonly maxConnections: Limit
   readonly maxConnectionsPerAddress: Limit
+  readonly handshakeTimeout: number | "default"
   /** Whether peers come through a proxy that tells their addresses, which are those of two networks. */
   readonly isProxied: boolean
 }
@@ -72,6 +73,8 @@ export const limits: FC.Arbitrary<Limits> = FC.tuple(
     ),
     maxConnections: limit(3, 6),
     maxConnectionsPerAddress: limit(2, 4),
+    // Far more than a handshake takes that is answered.
+    handshakeTimeout: FC.constantFrom<Limits["handshakeTimeout"]>("default", 500),
     isProxied: FC.boolean()
   })
 ).map(([heartbeat, others]) => Object.assign({}, heartbeat, others))

@@ -3,13 +3,14 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as FaultPlan from "../../src/faults/FaultPlan.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
 import * as Arbitrary from "../support/arbitrary.js"
 import * as Frames from "../support/frames.js"
 import type { End } from "../support/Inbox.js"
 import type * as Http from "../support/http.js"
 import * as RawClient from "../support/RawClient.js"
-import type { Manner, PeerAction, Signs } from "./Action.js"
+import type { Manner, Open, PeerAction, Signs } from "./Action.js"
 import * as Story from "./Story.js"
 
 /** How long to wait for anything, in milliseconds: longer than any run takes. */
@@ -38,8 +39,10 @@ export class Peer {
   readonly story = Story.begin()
   /** What the server sent. */
   readonly frames: Array<Frames.ServerFrame> = []
-  /** What came after the last whole frame, in bytes. */
-  unparsed = 0
+  /** When each of them came, of those that were not left over when TCP ended. */
+  readonly cameAt: Array<number> = []
+  /** What came after the last whole frame. */
+  unparsed: Buffer = Buffer.alloc(0)
   /** How TCP ended, as this side saw it: an end may have been a reset if this side had no way to find out. */
   end: End | undefined
   canTellEnd = true
@@ -50,25 +53,32 @@ export class Peer {
   isPaused = false
   readonly manner: Manner
   signs: Signs
+  /** What it asks to go wrong. */
+  readonly fault: FaultPlan.FaultPlan | undefined
   /** The address that the proxy tells of it, if there is one. */
   readonly #address: string | undefined
   readonly #fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>
   #client: RawClient.RawClient | undefined
   /** What it is to do once the handshake is done. */
   #pending: Array<PeerAction> = []
-  #hasEndedItsSide = false
   /** Both sides of TCP have ended. */
   #hasLeft = false
 
   constructor(
-    { manner, signs }: { readonly manner: Manner; readonly signs: Signs },
+    { fault, manner, signs }: Pick<Open, "fault" | "manner" | "signs">,
     address: string | undefined,
     fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>
   ) {
+    this.fault = fault
     this.manner = manner
     this.signs = signs
     this.#address = address
     this.#fork = fork
+  }
+
+  /** Whether there is to be no connection. */
+  get isShutOut(): boolean {
+    return this.refusal !== undefined || (this.fault !== undefined && FaultPlan.isOfHandshake(this.fault))
   }
 
   /** How many messages have come back. */
@@ -81,7 +91,8 @@ export class Peer {
     const headers = this.#address === undefined ? {} : { "X-Forwarded-For": this.#address }
     return Effect.suspend(() => {
       this.story.askedAt = performance.now()
-      return RawClient.connect({ port, patience: PATIENCE, headers })
+      const path = this.fault === undefined ? "/echo" : `/echo?${String(FaultPlan.toQuery(this.fault))}`
+      return RawClient.connect({ port, path, patience: PATIENCE, headers })
     }).pipe(
       Effect.tapBoth({
         onFailure: (error) =>
@@ -158,7 +169,7 @@ export class Peer {
           this.#ends(StopReason.ProtocolError({ code: action.code, reason: "" }))
         return
       case "halfClose":
-        this.#hasEndedItsSide = true
+        this.story.hasEndedTcp = true
         if (this.#write(client, action.unfinished)) this.#ends(StopReason.PeerVanished())
         return Effect.runSync(client.end)
       case "reset":
@@ -202,6 +213,10 @@ export class Peer {
 
   #see(client: RawClient.RawClient, frame: Frames.ServerFrame): void {
     this.frames.push(frame)
+    this.cameAt.push(performance.now())
+    // As anybody does who is told what no frame may say (RFC 6455 section 7.1.7).
+    if (frame.rsv2 && this.manner === "polite" && this.story.lastWord === undefined)
+      this.#do(client, { _tag: "close", peer: 0, close: { code: 1002, reason: "RSV2" } })
     if (isData(frame)) this.story.echoedAt = performance.now()
     const isAnswered = this.signs === "pongs" && this.story.lastWord === undefined
     if (frame.opcode === Frames.PING && isAnswered) this.#write(client, Frames.pong(frame.payload))
@@ -216,7 +231,7 @@ export class Peer {
       Effect.zipRight(client.allUntilEnd),
       Effect.tap(({ frames, rest }) => {
         this.frames.push(...frames)
-        this.unparsed = rest.length
+        this.unparsed = rest
       }),
       Effect.flatMap(({ end }) => this.#howItEnded(client, end)),
       Effect.tap((end) => {
@@ -232,8 +247,8 @@ export class Peer {
   #howItEnded(client: RawClient.RawClient, seen: End): Effect.Effect<End> {
     const isClosed = this.frames.some(({ opcode }) => opcode === Frames.CLOSE)
     if (seen === "reset" || isClosed) return Effect.succeed(seen)
-    this.canTellEnd = !this.#hasEndedItsSide
-    if (this.#hasEndedItsSide) return Effect.succeed(seen)
+    this.canTellEnd = !this.story.hasEndedTcp
+    if (this.story.hasEndedTcp) return Effect.succeed(seen)
     return Effect.match(client.write(Buffer.alloc(0)), {
       onFailure: (): End => "reset",
       onSuccess: () => seen

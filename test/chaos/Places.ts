@@ -11,6 +11,7 @@ import { expect } from "vitest"
 import type * as Http from "../support/http.js"
 import type * as Log from "../support/Log.js"
 import { type Limits, numberOf } from "./Limits.js"
+import type { Peer } from "./Peer.js"
 
 /** What a handshake may be refused with, by the log. */
 const refusals: ReadonlyMap<number, ReadonlyArray<unknown>> = new Map([
@@ -64,6 +65,44 @@ export const checkHandshake = (
   expect(ofNetwork(surely), `${who}: 503, beside so many of its network`).toBeLessThan(mostOfNetwork)
 }
 
+/** How much later than due a handshake that hangs may be dropped, in milliseconds. */
+const LATE = 1000
+
+/** Checks a handshake that asked not to be accepted, and tells whether what became of it was seen. */
+export const checkShutOut = ({
+  limits,
+  peer: { fault, refusal, remote, story },
+  shutdownAt,
+  who
+}: {
+  readonly who: string
+  readonly peer: Peer
+  readonly limits: Limits
+  readonly shutdownAt: number
+}): boolean => {
+  const { answeredAt, askedAt } = story
+  expect(remote, `${who}: accepted, though it asked not to be`).toBe(undefined)
+  if (refusal === undefined && fault?.fault === "hang") {
+    const timeout = numberOf(limits.handshakeTimeout)
+    const due = Math.min(askedAt + timeout, shutdownAt)
+    expect(answeredAt - due, `${who}: dropped at its time, by milliseconds`).toBeGreaterThan(-5)
+    if (answeredAt < shutdownAt) expect(answeredAt - due, `${who}: dropped in time`).toBeLessThan(LATE)
+    return shutdownAt > answeredAt
+  }
+  if (refusal === undefined) {
+    expect(shutdownAt, who).toBeLessThan(Infinity)
+    return false
+  }
+  if (refusal.status === 503 && answeredAt >= shutdownAt) return true
+  expect(fault, who).toMatchObject({ fault: "refuse", status: refusal.status })
+  if (fault?.fault !== "refuse") return true
+  const retryAfter = fault["retry-after"]
+  expect(refusal.headers["retry-after"], `${who}: when to come back`).toBe(
+    retryAfter === undefined ? undefined : String(retryAfter)
+  )
+  return true
+}
+
 /** Checks that never more were there at once than may be, by what the server said of them, in order. */
 export const checkCrowd = (
   events: ReadonlyArray<{
@@ -114,7 +153,8 @@ export const checkCounters = (
 ): void => {
   const lines = logs.filter(({ message }) => message === "handshake refused")
   for (const { error, status } of lines)
-    expect(refusals.get(Number(status)), `refused with ${String(status)}`).toContain(error)
+    if (error !== "Fault")
+      expect(refusals.get(Number(status)), `refused with ${String(status)}`).toContain(error)
   for (const status of new Set([...refusals.keys(), ...after.keys()])) {
     const logged = lines.filter((line) => line["status"] === status).length
     const count = (after.get(status) ?? 0) - (before.get(status) ?? 0)

@@ -8,7 +8,7 @@ import { eventually, turn } from "../support/eventually.js"
 import type { Action, Open } from "./Action.js"
 import { numberOf } from "./Limits.js"
 import { PATIENCE, type Peer } from "./Peer.js"
-import { MAX_PEERS } from "./Script.js"
+import { MAX_PEERS } from "./Singles.js"
 import { isEnding } from "./Story.js"
 import { due, LATE } from "./Timeouts.js"
 import type { World } from "./World.js"
@@ -31,6 +31,23 @@ const isClosed = (world: World, { remote }: Peer): boolean =>
 /** A Close frame of a peer that doesn't read may wait behind messages that can't be answered. */
 const isStuck = ({ isPaused, story: { isReset, stop } }: Peer): boolean =>
   isPaused && !isReset && stop === undefined
+
+/** How much may be held back, in messages and bytes, for it to come out before long. */
+const FEW = 8
+const LITTLE = 1024
+
+/** Whether what the peer has done, or was done to it, ends its connection before long. */
+const isToEndByPeer = (world: World, { story }: Peer): boolean => {
+  const { faults, hasEndedTcp, isReset, lastWord, sent, stop } = story
+  if (!faults.isAny) return isEnding(story)
+  if (stop !== undefined || isReset) return true
+  if (lastWord === undefined) return false
+  const bytes = sent.reduce((sum, { payload }) => sum + payload.length, 0)
+  const isLittle = sent.length <= FEW && bytes <= LITTLE
+  // A silent side doesn't answer, and one that holds back much takes its time.
+  if (faults.mayBeSilent(performance.now(), world.heldUp) || faults.hasSilence) return hasEndedTcp && isLittle
+  return isLittle || !faults.hasHolding
+}
 
 /** What must end the connection of a peer, and when, if only a limit does. */
 const dueOf = (world: World, { echoes, isPaused, signs, story }: Peer) =>
@@ -57,7 +74,7 @@ const look = (world: World): Effect.Effect<void, Error> =>
 /** Whether a connection is to end, or has yet to be closed. */
 const isToBeClosed = (world: World, peer: Peer): boolean => {
   if (peer.remote === undefined || isClosed(world, peer)) return false
-  return (isEnding(peer.story) && !isStuck(peer)) || isStopping(world, peer) || isToEnd(world, peer)
+  return (isToEndByPeer(world, peer) && !isStuck(peer)) || isStopping(world, peer) || isToEnd(world, peer)
 }
 
 /** Waits until a connection is closed, as long as it is to end: the kernel may yet take what it seemed not to. */
@@ -86,6 +103,8 @@ const act = (world: World, action: Action): Effect.Effect<void, unknown, Scope.S
       return world.beginShutdown
     case "stop":
       return Effect.sync(() => world.stopOne(world.peer(action.peer)?.remote, action.close))
+    case "spoil":
+      return Effect.sync(() => world.spoil(world.peer(action.peer), action.plan))
     case "stopAll":
       return Effect.sync(() => world.stopAll(action.close))
     default:
@@ -103,14 +122,17 @@ export const perform = (world: World, action: Action): Effect.Effect<void, unkno
 
 /** Waits until what is to end has ended, and what is to be answered is answered. */
 const settle = (world: World): Effect.Effect<void, unknown> => {
-  const isForever = (peer: Peer) => isEnding(peer.story) && peer.manner === "silent" && isStuck(peer)
-  const isOver = (peer: Peer) => isEnding(peer.story) || isStopping(world, peer)
-  const isDue = (peer: Peer) => world.script.isPatient && isToEnd(world, peer)
+  const isForever = (peer: Peer) => isToEndByPeer(world, peer) && peer.manner === "silent" && isStuck(peer)
+  const isOver = (peer: Peer) => isToEndByPeer(world, peer) || isStopping(world, peer)
+  const isDue = (peer: Peer) =>
+    (world.script.isPatient || dueOf(world, peer).tag === "Fault") && isToEnd(world, peer)
   const waitFor = (peer: Peer) => {
     const { isPaused, remote = "", story } = peer
     if (isOver(peer) || isDue(peer)) return untilClosed(world, peer)
     // Its echoes stay where they are.
     if (isPaused) return Effect.void
+    // What is left of it is known in the end.
+    if (story.faults.isAny) return Effect.void
     // A limit may come before; if one has is seen in the end.
     const isAnswered = Effect.sync(() => peer.echoes >= story.sent.length || isStopping(world, peer))
     return eventually(`all that ${remote} sent was echoed`, isAnswered)
@@ -118,7 +140,8 @@ const settle = (world: World): Effect.Effect<void, unknown> => {
   return Effect.gen(function* () {
     const all = world.members.map(({ peer }) => peer).filter(({ remote }) => remote !== undefined)
     for (const peer of all)
-      if (isEnding(peer.story) && isStuck(peer) && !isForever(peer)) peer.do({ _tag: "resume", peer: 0 })
+      if (isToEndByPeer(world, peer) && isStuck(peer) && !isForever(peer))
+        peer.do({ _tag: "resume", peer: 0 })
     yield* Effect.forEach(
       all.filter((peer) => isStopping(world, peer) || isDue(peer) || !isForever(peer)),
       waitFor,
@@ -133,7 +156,14 @@ const settle = (world: World): Effect.Effect<void, unknown> => {
   })
 }
 
-const newcomer: Open = { _tag: "open", manner: "polite", signs: "pongs", network: 1, isAwaited: true }
+const newcomer: Open = {
+  _tag: "open",
+  manner: "polite",
+  signs: "pongs",
+  network: 1,
+  fault: undefined,
+  isAwaited: true
+}
 
 /** Lets in peers for as many places as there are, and one more: every place that has been given back is there. */
 const fill = (world: World): Effect.Effect<void, unknown, Scope.Scope> =>
@@ -147,7 +177,12 @@ const fill = (world: World): Effect.Effect<void, unknown, Scope.Scope> =>
 /** Waits until what was done has had its effect, and then shuts down. */
 export const conclude = (world: World): Effect.Effect<void, unknown, Scope.Scope> =>
   Effect.gen(function* () {
-    yield* Effect.forEach(world.members, ({ connecting }) => Fiber.await(connecting), { discard: true })
+    const isLasting = world.script.limits.handshakeTimeout === "default"
+    yield* Effect.forEach(
+      world.members.filter(({ peer }) => peer.fault?.fault !== "hang" || !isLasting),
+      ({ connecting }) => Fiber.await(connecting),
+      { discard: true }
+    )
     world.tellStops()
     if (world.shutdown === undefined) {
       yield* settle(world)
@@ -156,6 +191,10 @@ export const conclude = (world: World): Effect.Effect<void, unknown, Scope.Scope
     yield* world.beginShutdown
     if (world.shutdown !== undefined) yield* inTime("the shutdown", Fiber.join(world.shutdown))
     for (const { peer } of world.members) peer.do({ _tag: "resume", peer: 0 })
+    yield* eventually(
+      "nothing was left that makes things go wrong",
+      Effect.map(world.spoilers, (count) => count === 0)
+    )
     yield* Effect.forEach(world.members, ({ reading }) => Fiber.join(reading), { discard: true })
     yield* eventually(
       "as many connections closed as had opened",

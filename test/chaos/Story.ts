@@ -4,6 +4,7 @@
 import { farewell, StopReason } from "../../src/protocol/StopReason.js"
 import type { Outgoing } from "../support/arbitrary.js"
 import type { ConnectionInfo } from "../../src/registry/ConnectionInfo.js"
+import { type Entry, FaultHistory } from "./FaultHistory.js"
 import { type Circumstances, type Ending, isAllowed, movedAfter, timeouts } from "./Timeouts.js"
 
 /** The outbound side of a connection, in bytes. */
@@ -41,12 +42,18 @@ export interface Story {
    * frame, or the end of its side of TCP. What it sends after that counts for nothing.
    */
   lastWord: StopReason | undefined
+  /** The peer has ended its side of TCP. */
+  hasEndedTcp: boolean
   /** TCP was reset by the peer: that overtakes what it sent before. */
   isReset: boolean
   /** The first stop that found the connection open. A stop is synchronous: whatever had not ended it came too late. */
   stop: { readonly reason: StopReason; readonly at: number } | undefined
   /** When the peer did the first thing that may end it. */
   endingAt: number
+  /** What went wrong, since somebody had asked for it. */
+  faults: FaultHistory
+  /** What was counted when it was last seen to be stalled. */
+  frozen: { readonly entry: Entry | undefined; readonly counts: string } | undefined
 }
 
 /** Nothing yet. */
@@ -61,9 +68,12 @@ export const begin = (): Story => ({
   echoedAt: Number.NEGATIVE_INFINITY,
   out: { at: 0, written: 0, waiting: 0, since: Number.POSITIVE_INFINITY, movedAfter: 0 },
   lastWord: undefined,
+  hasEndedTcp: false,
   isReset: false,
   stop: undefined,
-  endingAt: Number.POSITIVE_INFINITY
+  endingAt: Number.POSITIVE_INFINITY,
+  faults: new FaultHistory(undefined, () => undefined),
+  frozen: undefined
 })
 
 /** Notes what is seen of the outbound side. */
@@ -91,6 +101,8 @@ type Race = (story: Story, ending: Ending, circumstances: Circumstances) => Stop
 const races: ReadonlyArray<Race> = [
   (story) => story.lastWord,
   (story) => (story.isReset ? StopReason.PeerVanished() : undefined),
+  // What a stalled side hasn't read isn't known to it when TCP ends.
+  (story) => (story.hasEndedTcp && story.faults.has("stall") ? StopReason.PeerVanished() : undefined),
   (_, { at }, { shutdownAt }) => (at >= shutdownAt ? StopReason.ServerShutdown({ code: 1001 }) : undefined),
   ...timeouts.map(
     (timeout): Race =>

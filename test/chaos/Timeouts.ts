@@ -74,18 +74,26 @@ const wasPaused = ({ pauses }: Story, from: number, to: number): boolean =>
   pauses.some((pause) => pause.from <= from && pause.to >= to)
 
 /** What may have been sent to the peer, in bytes. */
-const volumeOf = ({ pings, sent }: Story): number =>
-  sent.reduce((sum, { payload }) => sum + payload.length + FRAME, pings.length * PONG)
+const volumeOf = ({ faults, pings, sent }: Story): number =>
+  sent.reduce(
+    (sum, { payload }) => sum + (payload.length + FRAME) * (faults.has("duplicate") ? 2 : 1),
+    pings.length * PONG
+  )
 
 /** When the handler may last have written or got a message, at the earliest, if it had so many. */
 const activeFrom = (
-  { askedAt, sentAt }: Story,
+  { askedAt, faults, sentAt }: Story,
   { messagesIn, messagesOut }: Ending["connection"],
   handlerTime: number
 ): number => {
   const aMessage = Math.max(0, handlerTime - UNSHARP)
+  const cameAt = sentAt[messagesIn - 1] ?? askedAt
+  // What is swallowed, or held back and empty, doesn't go: nobody is kept from being idle by it.
+  if (faults.hasHolding || faults.has("mute") || faults.has("drop")) return cameAt
+  // The handler itself has told.
+  if (faults.isAny) return Math.max(faults.handledAt[faults.open - 1] ?? askedAt, cameAt)
   const answered = sentAt.slice(0, messagesOut).reduce((at, sent) => Math.max(at, sent) + aMessage, askedAt)
-  return Math.max(answered, sentAt[messagesIn - 1] ?? askedAt)
+  return Math.max(answered, cameAt)
 }
 
 /** When the handler has done with all that it got, at the latest. */
@@ -101,7 +109,7 @@ export const movedAfter = (
 const heartbeat: Timeout = {
   reason: StopReason.HeartbeatTimeout(),
   says: { _tag: "Reset" },
-  mayEnd: (story, { at, connection }, { limits }, recently) => {
+  mayEnd: (story, { at, connection }, { heldUp, limits }, recently) => {
     const interval = numberOf(limits.heartbeatInterval)
     // A peer that has much to read is pinged though it isn't quiet.
     const volume = connection.bytesOut + connection.messagesOut * FRAME + story.pings.length * PONG
@@ -111,6 +119,8 @@ const heartbeat: Timeout = {
       Number.isFinite(interval) &&
       story.askedAt <= from &&
       !story.spokeAt.some((spoke) => spoke > from && spoke < recently) &&
+      // From a silent side no peer can expect to be heard.
+      !story.faults.wasSilent(from, recently, heldUp) &&
       // Nothing keeps the server from reading, where it expects to hear something.
       story.endingAt > recently
     )
@@ -119,7 +129,8 @@ const heartbeat: Timeout = {
     const pause = isPaused ? story.pauses.at(-1) : undefined
     const isDeaf = signs === "none" || (signs === "pongs" && pause !== undefined)
     const volume = volumeOf(story)
-    if (!isDeaf || volume > LITTLE) return Number.POSITIVE_INFINITY
+    const isHeldBack = story.faults.hasSilence || story.faults.hasHolding
+    if (!isDeaf || isHeldBack || volume > LITTLE) return Number.POSITIVE_INFINITY
     const quietFrom = Math.max(
       handledBy(story, handlerTime),
       story.spokeAt.at(-1) ?? 0,
@@ -140,11 +151,16 @@ const slowConsumer: Timeout = {
   says: { _tag: "Reset" },
   mayEnd: (story, { at, connection }, { limits }, recently) =>
     wasPaused(story, at - numberOf(limits.sendTimeout) + UNSHARP, recently) &&
-    at - movedAfter(story.out, connection) >= numberOf(limits.sendTimeout) - UNSHARP &&
+    // What a fault holds back waits, but not for the kernel.
+    (story.faults.hasHolding ||
+      at - movedAfter(story.out, connection) >= numberOf(limits.sendTimeout) - UNSHARP) &&
     connection.bufferedBytes > 0 &&
     volumeOf(story) > LITTLE,
-  mustEndBy: ({ isPaused, story: { out, pauses } }, { limits }) =>
-    isPaused && out.waiting > 0 && (pauses.at(-1)?.from ?? Number.POSITIVE_INFINITY) <= out.since
+  mustEndBy: ({ isPaused, story: { faults, out, pauses } }, { limits }) =>
+    isPaused &&
+    !faults.hasHolding &&
+    out.waiting > 0 &&
+    (pauses.at(-1)?.from ?? Number.POSITIVE_INFINITY) <= out.since
       ? out.since + numberOf(limits.sendTimeout) + LATE
       : Number.POSITIVE_INFINITY
 }
@@ -155,10 +171,18 @@ const idle: Timeout = {
   mayEnd: (story, { at, connection }, { handlerTime, limits }, recently) =>
     at - activeFrom(story, connection, handlerTime) >= numberOf(limits.idleTimeout) - UNSHARP &&
     // No message is on its way, in or out.
-    story.sentAt.filter((sent) => sent < recently).length <= connection.messagesIn &&
+    (story.faults.has("stall") ||
+      story.sentAt.filter((sent) => sent < recently).length <= connection.messagesIn) &&
     connection.bufferedBytes === 0 &&
-    story.endingAt > recently,
-  mustEndBy: ({ echoes, isPaused, story }, { handlerTime, limits }) => {
+    // A silent side keeps to itself how its peer has ended the connection.
+    (story.faults.hasSilence || story.endingAt > recently),
+  mustEndBy: ({ echoes, isPaused, story }, { handlerTime, heldUp, limits }) => {
+    if (story.faults.isAny) {
+      const isQuiet = !isPaused || volumeOf(story) <= LITTLE
+      return isQuiet
+        ? story.faults.quietFrom(story, handlerTime, heldUp) + numberOf(limits.idleTimeout) + LATE
+        : Number.POSITIVE_INFINITY
+    }
     const isAnswered = echoes === story.sent.length
     // What came back can't be seen of one that doesn't read; but it is known how long that takes if it isn't much.
     if (!isAnswered && !(isPaused && volumeOf(story) <= LITTLE)) return Number.POSITIVE_INFINITY
@@ -179,7 +203,7 @@ const lifetime: Timeout = {
     const comesThroughAt = endingAt + sent.length * (handlerTime + UNSHARP) + volumeOf(story) / FLOW
     return (
       at - askedAt >= 0.9 * numberOf(limits.maxLifetime) - UNSHARP &&
-      (isHeldBack || comesThroughAt > recently)
+      (isHeldBack || story.faults.isAny || comesThroughAt > recently)
     )
   },
   mustEndBy: ({ story: { answeredAt } }, { limits }) => answeredAt + 1.1 * numberOf(limits.maxLifetime) + LATE
@@ -204,11 +228,20 @@ export const isAllowed = (
   return circumstances.shutdownAt > recently && mayEnd(story, ending, circumstances, recently)
 }
 
+interface Due {
+  readonly tag: StopReason["_tag"]
+  readonly at: number
+}
+
+/** When a fault ends the connection. */
+const faultBy = ({ isPaused, story }: Present, { heldUp }: Circumstances): number => {
+  const isBlocked = isPaused && (volumeOf(story) > LITTLE || story.faults.lastPlan?.fault === "reset")
+  return isBlocked ? Number.POSITIVE_INFINITY : story.faults.endsBy(story.pauses, heldUp)
+}
+
 /** The first that must have ended a connection, and when; infinite if there is none. */
-export const due = (
-  present: Present,
-  circumstances: Circumstances
-): { readonly tag: StopReason["_tag"]; readonly at: number } =>
+export const due = (present: Present, circumstances: Circumstances): Due =>
   timeouts
-    .map(({ mustEndBy, reason }) => ({ tag: reason._tag, at: mustEndBy(present, circumstances) }))
+    .map(({ mustEndBy, reason }): Due => ({ tag: reason._tag, at: mustEndBy(present, circumstances) }))
+    .concat({ tag: "Fault", at: faultBy(present, circumstances) + LATE })
     .reduce((first, other) => (other.at < first.at ? other : first))

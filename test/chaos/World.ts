@@ -1,21 +1,22 @@
 /**
  * A server, its peers, and what was seen of them.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { expect } from "vitest"
-import { type ConnectionClosed, type ConnectionEvent, echo, type Handler } from "../../src/index.js"
+import type { ConnectionEvent, ConnectionInfo, Faults } from "../../src/index.js"
+import * as FaultPlan from "../../src/faults/FaultPlan.js"
 import { GOING_AWAY, isSendable } from "../../src/protocol/CloseCode.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import { serverWith, type TestServer } from "../support/server.js"
+import type { TestServer } from "../support/server.js"
 import type { Close, Open } from "./Action.js"
-import * as Limits from "./Limits.js"
-import { PATIENCE, Peer } from "./Peer.js"
-import * as Places from "./Places.js"
-import * as Pulse from "./Pulse.js"
+import { FaultHistory } from "./FaultHistory.js"
+import * as Ledgers from "./Ledgers.js"
+import { Peer } from "./Peer.js"
+import type * as Pulse from "./Pulse.js"
 import type { Script } from "./Script.js"
 import { noteOut } from "./Story.js"
 import type { Circumstances } from "./Timeouts.js"
@@ -40,6 +41,13 @@ export interface Member {
 export class World {
   readonly members: Array<Member> = []
   readonly events: Array<Seen> = []
+  /** What was wrong with the list when somebody looked. */
+  readonly oddities: Array<string> = []
+  readonly ledgers: Ledgers.Ledgers
+  /** What makes things go wrong. */
+  readonly spoiler: Context.Tag.Service<Faults.Faults>
+  /** The fibers that it has, as long as they live. */
+  readonly spoilers: Effect.Effect<number>
   /** What nobody caught. */
   readonly faults: Array<unknown> = []
   /** For how many milliseconds of a time nothing ran. */
@@ -58,17 +66,20 @@ export class World {
   shutdown: Fiber.RuntimeFiber<void> | undefined
 
   constructor(
-    server: TestServer,
-    runtime: Runtime.Runtime<Scope.Scope>,
     script: Script,
-    drainTimeout: number,
-    refusedBefore: ReadonlyMap<number, number>
+    made: Pick<World, "ledgers" | "refusedBefore" | "server" | "spoiler" | "spoilers"> & {
+      readonly runtime: Runtime.Runtime<Scope.Scope>
+      readonly drainTimeout: number
+    }
   ) {
-    this.server = server
     this.script = script
-    this.refusedBefore = refusedBefore
-    this.#drainTimeout = drainTimeout
-    this.#runtime = runtime
+    this.server = made.server
+    this.ledgers = made.ledgers
+    this.spoiler = made.spoiler
+    this.spoilers = made.spoilers
+    this.refusedBefore = made.refusedBefore
+    this.#drainTimeout = made.drainTimeout
+    this.#runtime = made.runtime
   }
 
   /** What is the same for all connections. */
@@ -91,23 +102,22 @@ export class World {
     return this.shutdownAt + this.#drainTimeout
   }
 
-  /** One of those that have not been refused, nor seen the end of TCP. */
+  /** One of those that have not been refused, nor seen the end of TCP; with `LATEST` the one that came last. */
   peer(number: number): Peer | undefined {
-    const peers = this.members.filter(
-      ({ peer: { end, refusal } }) => end === undefined && refusal === undefined
-    )
-    return peers[number % peers.length]?.peer
+    const peers = this.members.filter(({ peer: { end, isShutOut } }) => end === undefined && !isShutOut)
+    return peers.at(number % peers.length)?.peer
   }
 
   /** Looks at the connections, and tells which peers have one that isn't ending. */
   readonly look: Effect.Effect<ReadonlyArray<Peer>> = Effect.suspend(() => {
     const at = performance.now()
     return Effect.map(this.server.connections.list, (list) => {
-      const open = new Map(list.filter(({ state }) => state === "open").map((one) => [one.remote, one]))
+      const open = new Map(list.filter(({ state }) => state !== "stopping").map((one) => [one.remote, one]))
       return this.members.flatMap(({ peer }) => {
         const found = open.get(peer.remote ?? "")
         if (found === undefined) return []
         noteOut(peer.story, at, found)
+        this.oddities.push(...Ledgers.oddities(peer.story, at, found, this.heldUp))
         return [peer]
       })
     })
@@ -119,11 +129,16 @@ export class World {
       // Each has an address of its own, by which its connection is found.
       const address = isProxied ? `2001:db8:0:${network}::${this.members.length + 1}` : undefined
       const peer = new Peer(about, address, Runtime.runFork(this.#runtime))
+      const plan = about.fault
+      const isLater = plan === undefined || FaultPlan.isOfHandshake(plan)
+      peer.story.faults = new FaultHistory(isLater ? undefined : plan, () =>
+        this.ledgers.get(peer.remote ?? "")
+      )
       const connecting = yield* Effect.forkScoped(peer.connect(this.server.port))
       const reading = yield* Effect.forkScoped(Effect.zipRight(Fiber.await(connecting), peer.read))
       yield* Effect.forkScoped(Effect.zipRight(Fiber.await(connecting), peer.pingOnAndOn))
       this.members.push({ peer, network: isProxied ? network : 0, connecting, reading })
-      if (isAwaited) yield* Fiber.await(connecting)
+      if (isAwaited && plan?.fault !== "hang") yield* Fiber.await(connecting)
     })
   }
 
@@ -143,20 +158,53 @@ export class World {
     )
     const expected = isSendable(close.code ?? GOING_AWAY) ? "stopped" : "InvalidClose"
     expect(outcome).toBe(found === undefined ? "ConnectionNotFound" : expected)
-    if (found?.state === "open" && outcome === "stopped") this.#noteStop(found.remote, close)
+    if (found !== undefined && found.state !== "stopping" && outcome === "stopped")
+      this.#noteStop(found.remote, close)
   }
 
   stopAll(close: Close): void {
     const { connections } = this.server
     const { open, stopped } = this.#atomically(
       Effect.gen(function* () {
-        const open = (yield* connections.list).filter(({ state }) => state === "open")
+        const open = (yield* connections.list).filter(({ state }) => state !== "stopping")
         return { open, stopped: yield* Effect.orElseSucceed(connections.stopAll(close), () => "refused") }
       })
     )
     const isValid = isSendable(close.code ?? GOING_AWAY)
     expect(stopped).toBe(isValid ? open.length : "refused")
     if (isValid) for (const { remote } of open) this.#noteStop(remote, close)
+  }
+
+  /** Lets something go wrong with a connection. */
+  spoil(peer: Peer | undefined, plan: FaultPlan.ConnectionPlan): void {
+    const history = peer?.story.faults
+    const at = performance.now()
+    if (history?.mayBeResetting(at, this.heldUp) === true) return
+    const ledger = this.ledgers.get(peer?.remote ?? "")
+    // What was drawn for the one before isn't told any more afterwards.
+    const seed = Number(ledger?.connection.remarks["seed"] ?? Number.NaN)
+    const { after, before, outcome } = this.#atomically(
+      Effect.gen(this, function* () {
+        const find = Effect.map(this.server.connections.list, (list) =>
+          list.find(({ remote }) => remote === peer?.remote)
+        )
+        const before: ConnectionInfo | undefined = yield* find
+        const result = yield* Effect.either(this.spoiler.apply(before?.id ?? "none", plan))
+        return { before, after: yield* find, outcome: result._tag }
+      })
+    )
+    // One whose TCP has ended may be in the list for a moment longer.
+    if (before?.state !== "stopping") expect(outcome).toBe(before === undefined ? "Left" : "Right")
+    if (history === undefined || before === undefined || before.state === "stopping") return
+    if (history.last !== undefined && !Number.isNaN(seed)) history.last.seed = seed
+    // What its peer had said, and was kept back, counts now.
+    const isOver = after?.state === "stopping"
+    history.entries.push({
+      plan: isOver ? undefined : plan,
+      at,
+      handled: ledger?.handledAt.length ?? 0,
+      seed: undefined
+    })
   }
 
   #noteStop(remote: string, { code = GOING_AWAY, reason }: Close): void {
@@ -179,39 +227,3 @@ export class World {
     }
   }
 }
-
-const slowEcho =
-  (millis: number): Handler<ConnectionClosed> =>
-  (connection) =>
-    Stream.runForEach(connection.messages, (message) =>
-      Effect.zipRight(Effect.sleep(millis), connection.send(message))
-    )
-
-/** Starts a server without peers, and follows what happens. */
-export const begin = (script: Script) =>
-  Effect.gen(function* () {
-    const { handlerTime, isHurried, limits } = script
-    const runtime = yield* Effect.runtime<Scope.Scope>()
-    const drainTimeout = isHurried ? CLOSE_TIMEOUT / 3 : 2 * PATIENCE
-    const refusedBefore = yield* Places.counted
-    const server = yield* serverWith(handlerTime === 0 ? echo : slowEcho(handlerTime), {
-      ...Limits.optionsOf(limits),
-      closeTimeout: CLOSE_TIMEOUT,
-      drainTimeout
-    })
-    const world = new World(server, runtime, script, drainTimeout, refusedBefore)
-    world.heldUp = (yield* Pulse.begin(Effect.asVoid(world.look))).heldUp
-    yield* server.connections.events.pipe(
-      Stream.runForEach((event) => Effect.sync(() => world.events.push({ event, at: performance.now() }))),
-      Effect.forkScoped
-    )
-    // The subscription stands once the fiber waits.
-    yield* Effect.yieldNow()
-    const onFault = (fault: unknown): void => void world.faults.push(fault)
-    yield* Effect.acquireRelease(
-      Effect.sync(() => process.on("uncaughtExceptionMonitor", onFault).on("unhandledRejection", onFault)),
-      () =>
-        Effect.sync(() => process.off("uncaughtExceptionMonitor", onFault).off("unhandledRejection", onFault))
-    )
-    return world
-  })

@@ -19,7 +19,7 @@ import { check } from "./invariants.js"
 import * as Limits from "./Limits.js"
 import { conclude, perform } from "./Play.js"
 import { type Script, script } from "./Script.js"
-import { begin } from "./World.js"
+import { begin } from "./Start.js"
 
 /** How long a run that has failed is made smaller, in milliseconds. */
 const SHRINKING = 30_000

@@ -6,20 +6,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { expect } from "vitest"
+import * as FaultPlan from "../../src/faults/FaultPlan.js"
 import type { ConnectionEvent } from "../../src/index.js"
-import {
-  codeOf,
-  farewell,
-  type Farewell,
-  isInterruption,
-  type StopReason
-} from "../../src/protocol/StopReason.js"
+import { codeOf, type Farewell, isInterruption, type StopReason } from "../../src/protocol/StopReason.js"
 import * as Frames from "../support/frames.js"
 import type * as Log from "../support/Log.js"
+import { checkFaulty } from "./faultInvariants.js"
 import { numberOf } from "./Limits.js"
-import { isData, type Peer } from "./Peer.js"
+import type { Peer } from "./Peer.js"
 import * as Places from "./Places.js"
-import { allowedReasons, describeReason, isPeers } from "./Story.js"
+import { countersAreConsistent, echoesAreAPrefix, nothingIsLost, sayingOf } from "./plainInvariants.js"
+import { allowedReasons, describeReason } from "./Story.js"
 import { LATE, timeoutOf } from "./Timeouts.js"
 import { CLOSE_TIMEOUT, type Seen, type World } from "./World.js"
 
@@ -28,87 +25,16 @@ type Closed = Extract<ConnectionEvent, { readonly _tag: "closed" }>
 /** How long what happens at once may take, in milliseconds. */
 const AT_ONCE = 50
 
-/** What the peer is to see of an ending. */
-const sayingOf = (reason: StopReason): Farewell => timeoutOf(reason)?.says ?? farewell(reason)
-
-/** Compares messages without printing them: they are long. */
-const sameMessage = (
-  one: Pick<Frames.ServerFrame, "opcode" | "payload">,
-  other: Pick<Frames.ServerFrame, "opcode" | "payload"> | undefined
-): boolean => other !== undefined && one.opcode === other.opcode && one.payload.equals(other.payload)
-
-const bytesOf = (messages: ReadonlyArray<{ readonly payload: Buffer }>): number =>
-  messages.reduce((sum, { payload }) => sum + payload.length, 0)
-
-/** What the peer got is what it sent, from the first on, and the pongs likewise; and nothing after the last word. */
-const echoesAreAPrefix = (who: string, { frames, story, unparsed }: Peer): void => {
-  const echoes = frames.filter(isData)
-  echoes.forEach((echo, i) => {
-    if (sameMessage(echo, story.sent[i])) return
-    const sent = story.sent[i]
-    expect.fail(`${who}: echo ${i} is ${Frames.describe(echo)}, sent was ${Frames.describe(sent)}`)
-  })
-  const pongs = frames.filter(({ opcode }) => opcode === Frames.PONG).map(({ payload }) => payload.toString())
-  expect(pongs, `${who}: pongs`).toEqual(story.pings.slice(0, pongs.length))
-  for (const frame of frames) expect(frame.fin && !frame.rsv1, `${who}: ${Frames.describe(frame)}`).toBe(true)
-
-  const known = new Set([Frames.TEXT, Frames.BINARY, Frames.PING, Frames.PONG, Frames.CLOSE])
-  expect(frames.filter(({ opcode }) => !known.has(opcode)).map(Frames.describe), who).toEqual([])
-  const close = frames.findIndex(({ opcode }) => opcode === Frames.CLOSE)
-  if (close < 0) return
-  expect(frames.slice(close + 1).map(Frames.describe), `${who}: after the Close frame`).toEqual([])
-  expect(unparsed, `${who}: bytes after the Close frame`).toBe(0)
-}
-
-/** What was counted is what was sent, and what was written, message by message. */
-const countersAreConsistent = (who: string, { frames, story }: Peer, { connection }: Closed): void => {
-  const { bytesIn, bytesOut, messagesIn, messagesOut } = connection
-  const seen = frames.filter(isData).length
-  expect(messagesIn, `${who}: messages in, of those sent`).toBeLessThanOrEqual(story.sent.length)
-  expect(messagesOut, `${who}: messages out, of those in`).toBeLessThanOrEqual(messagesIn)
-  expect(seen, `${who}: messages seen, of those out`).toBeLessThanOrEqual(messagesOut)
-  expect(bytesIn, `${who}: bytes in`).toBe(bytesOf(story.sent.slice(0, messagesIn)))
-  expect(bytesOut, `${who}: bytes out`).toBe(bytesOf(story.sent.slice(0, messagesOut)))
-}
-
-/** What is lost is only what had to be. */
-const nothingIsLost = (
-  who: string,
-  { canTellEnd, end, frames, story }: Peer,
-  { connection, reason }: Closed,
-  isTimely: boolean
-): void => {
-  const last = frames.at(-1)
-  const close = last && Frames.closeOf(last)
-  const seen = frames.filter(isData).length
-  const said = sayingOf(reason)
-  if (close !== undefined) {
-    expect({ _tag: "Close", ...close }, `${who}: the Close frame`).toEqual(said)
-    expect(seen, `${who}: messages seen before the Close frame`).toBe(connection.messagesOut)
-  }
-  if (said._tag === "Reset") {
-    expect(close, `${who}: a Close frame`).toBe(undefined)
-    if (canTellEnd) expect(end, `${who}: the end of TCP`).toBe("reset")
-    return
-  }
-  // Who resets TCP, or doesn't read until the server gives up, loses what was on its way.
-  if (story.isReset || !isTimely) return
-  expect(connection.messagesOut, `${who}: messages answered`).toBe(connection.messagesIn)
-  expect(seen, `${who}: messages seen`).toBe(connection.messagesOut)
-  expect(close !== undefined, `${who}: a Close frame came`).toBe(said._tag === "Close")
-  expect(end, `${who}: the end of TCP`).toBe("fin")
-  if (!isPeers(story, reason)) return
-  expect(connection.messagesIn, `${who}: messages in before its last word`).toBe(story.sent.length)
-  const pongs = frames.filter(({ opcode }) => opcode === Frames.PONG)
-  expect(pongs.length, `${who}: pongs`).toBe(story.pings.length)
-}
+/** The words of a last word, as `describeReason` writes them: those for a bad frame are not known. */
+const sayingsOf = (last: Farewell): ReadonlyArray<string> =>
+  last._tag === "Close" ? [`${last.code ?? "empty"} ${last.reason}`.trimEnd(), `${last.code}`] : [""]
 
 /** The log tells the same as the events, once. */
 const logAgrees = (
   who: string,
   logs: ReadonlyArray<Log.Line>,
   { connection, reason }: Closed,
-  sawClose: boolean
+  { frames, story }: Peer
 ): void => {
   const lines = logs.filter((line) => line["connection"] === connection.id)
   const expected = [...(isInterruption(reason) ? ["connection interrupted"] : []), "connection closed"]
@@ -119,6 +45,8 @@ const logAgrees = (
   const { bytesIn, bytesOut, messagesIn, messagesOut, remote } = connection
   const counted = { bytesIn, bytesOut, messagesIn, messagesOut }
   const closed = lines.at(-1)
+  expect(closed?.["fault"], `${who}: the fault in the log`).toBe(story.faults.lastPlan?.fault)
+  const sawClose = frames.some(({ opcode }) => opcode === Frames.CLOSE)
   expect(closed, who).toMatchObject({ level: "info", remote, reason: reason._tag, ...counted })
   // Where TCP had ended before there was no Close frame.
   const says = timeoutOf(reason)?.says
@@ -166,11 +94,15 @@ const checkPeer = (world: World, peer: Peer, remote: string): void => {
   expect(stopping.event.reason, `${remote}: the reason stays`).toBe(reason)
   const who = `${remote} (${describeReason(reason)})`
   const ending = { at: stopping.at, connection: stopping.event.connection }
-  const allowed = allowedReasons(story, ending, world.circumstances)
-  expect(allowed.map(describeReason), who).toContain(describeReason(reason))
+  const { faults } = story
+  const allowed = allowedReasons(story, ending, world.circumstances).map(describeReason)
+  if (!faults.isAny || reason._tag !== "Fault") expect(allowed, who).toContain(describeReason(reason))
+  else expect(story.stop, `${who}: a stop that came before`).toBe(undefined)
+  if (reason._tag === "Fault" && reason.kind === "corrupt")
+    expect(sayingsOf(reason.last), who).toSatisfy((sayings: ReadonlyArray<string>) =>
+      allowed.some((one) => sayings.includes(one.replace(/^\w+ ?/, "")))
+    )
 
-  echoesAreAPrefix(who, peer)
-  countersAreConsistent(who, peer, closed.event)
   pingsAreDue(who, world, peer, closed, reason)
   endsInTime(who, world, stopping, closed, reason)
   // By when it can't have been the server who gave up: no deadline had passed.
@@ -182,10 +114,31 @@ const checkPeer = (world: World, peer: Peer, remote: string): void => {
     // It began a little before it was seen.
     isByLimit ? stopping.at - 10 : Infinity
   )
+  if (faults.isAny) {
+    const log = world.server.logs.find(
+      (line) => line["connection"] === closed.event.connection.id && line["seed"] !== undefined
+    )
+    if (faults.last !== undefined && log !== undefined) faults.last.seed = Number(log["seed"])
+    const begun = stopping.at - 10 - world.heldUp(stopping.at - 500, stopping.at)
+    const since = Math.min(
+      begun,
+      story.stop?.at ?? Infinity,
+      stopping.at >= world.shutdownAt ? world.shutdownAt : Infinity
+    )
+    const isTimely = closed.at - since < CLOSE_TIMEOUT && closed.at < world.drainDeadline
+    checkFaulty(who, peer, {
+      closed: closed.event,
+      since: { maybe: since, surely: stopping.at },
+      isTimely,
+      heldUp: world.heldUp
+    })
+    return logAgrees(who, world.server.logs, closed.event, peer)
+  }
+  echoesAreAPrefix(who, peer)
+  countersAreConsistent(who, peer, closed.event)
   const isTimely = closed.at - since < CLOSE_TIMEOUT && closed.at < world.drainDeadline
   nothingIsLost(who, peer, closed.event, isTimely)
-  const sawClose = peer.frames.some(({ opcode }) => opcode === Frames.CLOSE)
-  logAgrees(who, world.server.logs, closed.event, sawClose)
+  logAgrees(who, world.server.logs, closed.event, peer)
 }
 
 /** When those connections were there whose peers know that they are connected. */
@@ -217,6 +170,17 @@ export const check = (world: World): Effect.Effect<void> =>
       const { refusal, remote, story } = peer
       const failure = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "accepted"
       const who = remote ?? `a handshake from network ${network}: ${failure}`
+      if (peer.isShutOut && peer.fault !== undefined && FaultPlan.isOfHandshake(peer.fault)) {
+        const isSeen = Places.checkShutOut({
+          who,
+          peer,
+          limits: world.script.limits,
+          shutdownAt: world.shutdownAt
+        })
+        if (isSeen && refusal !== undefined) answers.push(refusal.status)
+        if (!isSeen) unseen++
+        continue
+      }
       if (remote !== undefined) {
         remotes.add(remote)
         checkPeer(world, peer, remote)
@@ -229,6 +193,12 @@ export const check = (world: World): Effect.Effect<void> =>
         Places.checkHandshake({ who, network, askedAt, answeredAt, refusal }, stays, world.script.limits)
     }
     const strangers = world.ofKind("opened").filter(({ event }) => !remotes.has(event.connection.remote))
+    for (const { event } of world.ofKind("opened")) {
+      const { id } = event.connection
+      const result = yield* Effect.either(world.spoiler.apply(id, FaultPlan.make({ fault: "mute" })))
+      expect(result._tag, `a fault for ${id}, which has ended`).toBe("Left")
+    }
+    expect(world.oddities, "what the list said").toEqual([])
     expect(strangers.length, "connections that no peer knows of").toBeLessThanOrEqual(unseen)
     expect(yield* world.server.connections.count).toBe(0)
     const { logs } = world.server
