@@ -13,7 +13,12 @@ const acceptable = (sent: Buffer): ReadonlyArray<string> =>
 
 const problemOf = (response: Http.Response): string | undefined => {
   const { body, headers, status } = response
-  if (status === 200) return body === "ok" || body === "" ? undefined : "the body is neither ok nor empty"
+  if (status === 200) {
+    const isKnown =
+      body === "" || body === "ok" || /^(<!doctype html>|# HELP |\{"(total|openapi)":)/i.test(body)
+    return isKnown ? undefined : "the body is that of no route"
+  }
+  if (status === 202) return /^\{"(id|stopped)":/.test(body) ? undefined : "the body is that of no route"
   if (status < 400 || status > 599) return "no such status is due"
   if (headers["content-type"] !== "application/json" || body === "") return undefined
   const parsed: unknown = JSON.parse(body)
