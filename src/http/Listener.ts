@@ -191,6 +191,7 @@ export const make = (
         response.shouldKeepAlive = false
         response.assignSocket(socket)
         // Node has let go of this socket.
+        socket.setTimeout(HttpServer.toTimer(options.sendTimeout))
         response.once("finish", () => socket.destroySoon())
         return response
       }
@@ -209,9 +210,15 @@ export const make = (
       handlers.onUpgrade({ request, socket, tcp: one?.tcp ?? socket, head, response, hang })
       if (!isHanging) one?.deadline.cancel()
     }
+    const tellOfDrain = (socket: Socket & Answering): void => {
+      socket.on("drain", () => socket._httpMessage?.emit("drain"))
+    }
     server.on("upgrade", (request, socket, head) => {
       // It is one, since the server isn't fed with other streams.
-      if (socket instanceof Socket) upgrade(request, socket, head)
+      if (!(socket instanceof Socket)) return
+      // Node has let go of it, and tells the responses nothing any more: not those under way, nor those to come.
+      tellOfDrain(socket)
+      upgrade(request, socket, head)
     })
 
     yield* HttpServer.listen(server, options.host, options.port)

@@ -1,7 +1,9 @@
 /**
  * Answers to requests that lead nowhere: a status, and a JSON body that says why.
  */
+import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Stream from "effect/Stream"
 import { STATUS_CODES, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { type Refusal, refusal } from "../protocol/Handshake.js"
@@ -43,6 +45,21 @@ export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerRespo
     headers: refusal.headers,
     contentType: "application/json"
   })
+
+/**
+ * A response whose body is written as a stream is. The platform waits until one that is all there has been written, and
+ * waits for ever if its client goes before: the fiber of each such request would be left.
+ */
+export const asStream = (
+  response: HttpServerResponse.HttpServerResponse
+): HttpServerResponse.HttpServerResponse => {
+  const { body } = response
+  if (body._tag !== "Uint8Array") return response
+  return HttpServerResponse.setBody(
+    response,
+    HttpBody.stream(Stream.succeed(body.body), body.contentType, body.contentLength)
+  )
+}
 
 /** On a socket that has left the platform's hands. */
 export const send = (response: ServerResponse, refusal: Refusal): void => {

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
 import * as Console from "./Console.js"
 import type * as Peer from "./Peer.js"
-import { methodNotAllowed, toResponse } from "./Respond.js"
+import { asStream, methodNotAllowed, toResponse } from "./Respond.js"
 import { pathOf } from "../protocol/Target.js"
 
 /** Whether a request is one of those that machines make again and again. */
@@ -59,7 +59,7 @@ export const make = (options: RoutesOptions) => {
   ])
   const console = options.console === undefined ? undefined : Console.make(options.console)
   // By hand: the platform's router takes `/LIVEZ` for `/livez`, and the characters of an endpoint for a pattern.
-  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request.originalUrl)
     if (path === options.endpoint) {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
@@ -73,4 +73,5 @@ export const make = (options: RoutesOptions) => {
       ? answer(request.headers)
       : Effect.succeed(toResponse(methodNotAllowed(path, ["GET", "HEAD"])))
   })
+  return Effect.map(app, asStream)
 }
