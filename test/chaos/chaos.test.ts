@@ -35,7 +35,7 @@ const numberOf = (name: string): number | undefined => {
   return text === undefined || text === "" ? undefined : Number(text)
 }
 
-const runs = numberOf("CHAOS_RUNS") ?? 25
+const runs = numberOf("CHAOS_RUNS") ?? 15
 const seed = numberOf("CHAOS_SEED")
 const path = process.env["CHAOS_PATH"]
 
