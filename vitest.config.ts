@@ -14,6 +14,8 @@ export default defineConfig({
     // A machine that is busy with other things takes its time; what is about time says so itself.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // In CI, what a machine was too busy for gets a second try: what fails twice fails.
+    retry: process.env["CI"] === undefined ? 0 : 1,
     projects: [
       {
         extends: true,
