@@ -9,13 +9,10 @@ export default defineConfig({
     // share them. (For the forks as a whole: vitest 3.2 overlooks it where it stands in a project.)
     isolate: false,
     // Not fewer at least than at most: vitest 3.2 ends those above the least as idle while they still run their files.
-    // Room for the fuzz suite, whose leak check remembers every fiber of tens of thousands of requests.
-    poolOptions: { forks: { minForks: 3, maxForks: 3, execArgv: ["--max-old-space-size=8192"] } },
+    poolOptions: { forks: { minForks: 3, maxForks: 3 } },
     // A machine that is busy with other things takes its time; what is about time says so itself.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // In CI, what a machine was too busy for gets a second try: what fails twice fails.
-    retry: process.env["CI"] === undefined ? 0 : 1,
     projects: [
       {
         extends: true,
