@@ -15,7 +15,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Respond from "../http/Respond.js"
-
 import { refusal } from "../protocol/Handshake.js"
 import { originForm, pathOf, queryOf } from "../protocol/Target.js"
 import { AdminApi } from "./AdminApi.js"

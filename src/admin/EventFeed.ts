@@ -58,13 +58,19 @@ export const make = ({ closing, epoch, events, quiet }: FeedOptions) => {
       Effect.gen(function* () {
         let known = lastKnown(lastEventId)
         const subscriber = yield* events.subscribeSince(known)
+        /** Tells what is lost up to an event, with the id of that: whoever goes on from there has been told. */
+        const writeLost = (upTo: number): string => {
+          const lost = upTo - known
+          known = upTo
+          return lost > 0 ? write(upTo, "lagged", { lost }) : ""
+        }
         const writeNext = ({ event, number }: NumberedEvent): string => {
-          const lost = number - known - 1
+          const lagged = writeLost(number - 1)
           known = number
-          // With the id of the last that is lost: whoever goes on from there has been told.
-          const lagged = lost > 0 ? write(number - 1, "lagged", { lost }) : ""
           return lagged + write(number, event._tag, payloadOf(event))
         }
+        // At once, and not with the next event, which may be long in coming.
+        const missed = subscriber.take(BATCH).map(writeNext).join("") || writeLost(events.last)
         const next = Effect.raceFirst(
           Effect.zipRight(Deferred.await(closing), Effect.succeed("end" as const)),
           Effect.timeoutTo(subscriber.ready, {
@@ -80,7 +86,7 @@ export const make = ({ closing, epoch, events, quiet }: FeedOptions) => {
             )
           })
         )
-        return Stream.concat(Stream.make(`retry: ${RETRY}\n\n`), Stream.repeatEffectOption(next))
+        return Stream.concat(Stream.make(`retry: ${RETRY}\n\n${missed}`), Stream.repeatEffectOption(next))
       })
     )
 }

@@ -9,8 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { disabled, type Faults } from "../faults/Faults.js"
 import * as Respond from "../http/Respond.js"
-import type { Refusal } from "../protocol/Handshake.js"
-import { refusal } from "../protocol/Handshake.js"
+import { type Refusal, refusal } from "../protocol/Handshake.js"
 import type { Connections } from "../registry/Connections.js"
 import { AdminApi } from "./AdminApi.js"
 import { ConnectionNotFound, InvalidClose } from "./AdminErrors.js"
@@ -37,6 +36,7 @@ const tooLarge: Refusal = refusal(
   `the body is larger than ${Body.MAX_BODY} bytes: a fault is a small JSON object`,
   { connection: "close" }
 )
+
 /** Makes the handlers of all endpoints. Those that answer often, or much, write their JSON themselves. */
 export const make = ({ connections, faults, feed }: Steered) =>
   HttpApiBuilder.group(AdminApi, "connections", (handlers) =>

@@ -46,18 +46,15 @@ export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerRespo
     contentType: "application/json"
   })
 
-/** So many bytes a socket takes at once, however little of them is read. */
-const AT_ONCE = 16 * 1024
-
 /**
- * A response that is written as a stream is, if it is large. The platform waits until one that is all there has been written, and
- * waits for ever if its client goes before: the fiber of each such request would be left.
+ * A response that is written as a stream is. The platform waits until one that is all there has been written, and waits
+ * for ever if its client goes before: the fiber of each such request would be left.
  */
 export const asStream = (
   response: HttpServerResponse.HttpServerResponse
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
-  if (body._tag !== "Uint8Array" || body.contentLength <= AT_ONCE) return response
+  if (body._tag !== "Uint8Array") return response
   return HttpServerResponse.setBody(
     response,
     HttpBody.stream(Stream.succeed(body.body), body.contentType, body.contentLength)

@@ -382,7 +382,7 @@ describe("the guard", () => {
     })
   )
 
-  live("knows the scheme of its own pages with TLS", () =>
+  live("lets in its own pages", () =>
     Effect.gen(function* () {
       const server = yield* testServer()
       const own = yield* ask(server, "GET /connections", {
