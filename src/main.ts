@@ -43,9 +43,12 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     })
   }
 
-  const sink = LogSink.make(process.stdout, (count) => {
-    const lines = Effect.annotateLogs(Effect.logWarning("log lines were dropped"), { count })
-    Effect.runSync(Effect.provide(lines, logging))
+  const sink = LogSink.make(process.stdout, {
+    mostWaiting: LogSink.roomFor(command.settings.maxConnections),
+    tellDropped: (count) => {
+      const lines = Effect.annotateLogs(Effect.logWarning("log lines were dropped"), { count })
+      Effect.runSync(Effect.provide(lines, logging))
+    }
   })
   const logging = Logging.layer({
     format: command.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),

@@ -15,6 +15,14 @@ export interface Output {
   readonly on: (event: "error" | "drain", listener: () => void) => unknown
 }
 
+/** What becomes of lines that can't be written. */
+export interface LogSinkOptions {
+  /** How many bytes may wait for whoever reads a pipe or a terminal; see `roomFor`. */
+  readonly mostWaiting: number
+  /** Called when writing goes on after lines were dropped, with their number. */
+  readonly tellDropped: (count: number) => void
+}
+
 /** A place for log lines. */
 export interface LogSink {
   /** Writes a line, with its line end, or drops it. Never throws, never waits. */
@@ -23,11 +31,18 @@ export interface LogSink {
   readonly flush: (done: () => void) => void
 }
 
-/** How many bytes of log may wait in memory for whoever reads a pipe: some 4,000 lines. */
-export const MOST_WAITING = 1024 * 1024
+/** What a connection writes when it is stopped: two lines. */
+const OF_A_CONNECTION = 640
+
+/**
+ * How many bytes of log may wait in memory for whoever reads a pipe: some 4,000 lines, and those of all connections that
+ * there may be, which can end in one moment; of 10,000 if there may be any number.
+ */
+export const roomFor = (maxConnections: number): number =>
+  1024 * 1024 + OF_A_CONNECTION * (Number.isFinite(maxConnections) ? maxConnections : 10_000)
 
 /** A pipe or a terminal: writes wait in memory until they are taken. */
-const toStream = (output: Output, tellDropped: (count: number) => void): LogSink => {
+const toStream = (output: Output, { mostWaiting, tellDropped }: LogSinkOptions): LogSink => {
   let dropped = 0
   // A log that nobody reads any more: the reader has gone, and no other can come.
   output.on("error", () => {})
@@ -40,7 +55,7 @@ const toStream = (output: Output, tellDropped: (count: number) => void): LogSink
   return {
     write: (line) => {
       if (!output.writable) return
-      if (output.writableLength > MOST_WAITING) dropped++
+      if (output.writableLength > mostWaiting) dropped++
       else output.write(line)
     },
     flush: (done) => {
@@ -51,7 +66,7 @@ const toStream = (output: Output, tellDropped: (count: number) => void): LogSink
 }
 
 /** A file: writes fail when the disk is full, and may go on when it no longer is. */
-const toFile = (fd: number, tellDropped: (count: number) => void): LogSink => {
+const toFile = (fd: number, { tellDropped }: LogSinkOptions): LogSink => {
   let dropped = 0
   /** The rest of a line of which only a part could be written. */
   let rest: Buffer = Buffer.alloc(0)
@@ -96,6 +111,6 @@ const isFile = ({ fd, isTTY }: Output): boolean => {
   }
 }
 
-/** Makes a sink. `tellDropped` is called when writing goes on after lines were dropped, with their number. */
-export const make = (output: Output, tellDropped: (count: number) => void): LogSink =>
-  isFile(output) ? toFile(output.fd, tellDropped) : toStream(output, tellDropped)
+/** Makes a sink. */
+export const make = (output: Output, options: LogSinkOptions): LogSink =>
+  isFile(output) ? toFile(output.fd, options) : toStream(output, options)

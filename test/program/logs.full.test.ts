@@ -22,6 +22,9 @@ const start = (stdout: number | "pipe") =>
       "127.0.0.1",
       "--port",
       String(port),
+      // Nobody is let in, and so little has to wait in memory.
+      "--max-connections",
+      "1",
       "--log-level",
       "debug",
       "--log-format",
