@@ -33,7 +33,7 @@ export interface LifecycleOptions extends Omit<ConnectionOptions, "stop" | "stop
   readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   /** Called once, when the connection begins to end. */
   readonly onStopping: (connection: Connection, reason: StopReason) => void
-  /** Run once, before the last word is said. */
+  /** Run once, when the last word has been said. */
   readonly onFarewell: (connection: Connection, reason: StopReason) => Effect.Effect<void>
   /** Run once, when the TCP connection is gone, with the close code that was sent or received. */
   readonly onClosed: (connection: Connection, reason: StopReason, code: number | null) => Effect.Effect<void>
@@ -180,10 +180,11 @@ export class Lifecycle {
       this.#isLeaving = true
       this.#deadline?.cancel()
       const reason = this.#signal.reason ?? StopReason.PeerVanished()
+      // Said before it is told of: whoever asked for the stop waits for what its peer sees.
+      this.#sayFarewell()
       return this.#options
         .onFarewell(this.connection, reason)
         .pipe(
-          Effect.zipRight(Effect.sync(() => this.#sayFarewell())),
           Effect.zipRight(this.#closed),
           Effect.zipRight(Effect.suspend(() => this.#options.onClosed(this.connection, reason, this.#code)))
         )

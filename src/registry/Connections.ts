@@ -243,6 +243,8 @@ export const make = <E, R>(options: {
         stop: Effect.fn("Connections.stop")(function* (id, stopOptions) {
           const lifecycle = yield* find(id)
           lifecycle.stop(yield* stopReason(stopOptions))
+          // The connection's fiber goes first: its peer has the Close frame before the operator has an answer.
+          yield* Effect.yieldNow()
         }),
         stopAll: Effect.fn("Connections.stopAll")(function* (stopOptions) {
           const reason = yield* stopReason(stopOptions)

@@ -73,8 +73,8 @@ describe("a stop", () => {
       expect(life.lifecycle.stop(stopSignal)).toBe(false)
       expect(yield* over(life)).toEqual([
         "stopping PeerClosed",
-        "farewell PeerClosed",
         "close 4001 bye",
+        "farewell PeerClosed",
         "closed PeerClosed"
       ])
     })
@@ -164,12 +164,12 @@ describe("what was read before a stop", () => {
       [
         "the code of the peer's Close frame goes back (RFC 6455 section 5.5.1)",
         (transport) => transport.peerCloses(4001, "bye"),
-        ["stopping PeerClosed", "write one two", "farewell PeerClosed", "close 4001 bye", "closed PeerClosed"]
+        ["stopping PeerClosed", "write one two", "close 4001 bye", "farewell PeerClosed", "closed PeerClosed"]
       ],
       [
         "the peer's empty Close frame is answered with an empty one (RFC 6455 section 5.5.1)",
         (transport) => transport.peerCloses(),
-        ["stopping PeerClosed", "write one two", "farewell PeerClosed", "close", "closed PeerClosed"]
+        ["stopping PeerClosed", "write one two", "close", "farewell PeerClosed", "closed PeerClosed"]
       ],
       [
         "a bad frame is complained of (RFC 6455 section 7.1.7)",
@@ -177,15 +177,15 @@ describe("what was read before a stop", () => {
         [
           "stopping ProtocolError",
           "write one two",
-          "farewell ProtocolError",
           "close 1002 bad opcode",
+          "farewell ProtocolError",
           "closed ProtocolError"
         ]
       ],
       [
         "this side ends TCP as the peer did, without a Close frame",
         (transport) => transport.peerVanishes(),
-        ["stopping PeerVanished", "write one two", "farewell PeerVanished", "end", "closed PeerVanished"]
+        ["stopping PeerVanished", "write one two", "end", "farewell PeerVanished", "closed PeerVanished"]
       ]
     ]
   for (const [name, end, expected] of peers) {
@@ -312,8 +312,8 @@ describe("the end of the server's patience", () => {
       life.lifecycle.kill(shutdown)
       expect(life.trail).toEqual([
         "stopping ServerShutdown",
-        "farewell ServerShutdown",
         "close 1012 server shutting down",
+        "farewell ServerShutdown",
         "destroy"
       ])
       expect(yield* over(life)).toEqual([...life.trail.slice(0, 4), "closed ServerShutdown"])
@@ -330,8 +330,8 @@ describe("the end of the server's patience", () => {
       life.lifecycle.kill(shutdown)
       expect(yield* over(life)).toEqual([
         "stopping StopSignal",
-        "farewell StopSignal",
         "close 4000 enough",
+        "farewell StopSignal",
         "destroy",
         "closed StopSignal"
       ])
@@ -359,8 +359,8 @@ describe("the end of the server's patience", () => {
       yield* settle
       const killed = [
         "stopping ServerShutdown",
-        "farewell ServerShutdown",
         "close 1012 server shutting down",
+        "farewell ServerShutdown",
         "destroy",
         "closed ServerShutdown"
       ]

@@ -213,8 +213,8 @@ describe("a handler", () => {
           life.transport.deliver("one")
           expect(yield* over(life)).toEqual([
             "stopping HandlerFailed",
-            "farewell HandlerFailed",
             "close 1011 internal error",
+            "farewell HandlerFailed",
             "closed HandlerFailed"
           ])
           const errors = log.lines.filter(({ level }) => level === "error")

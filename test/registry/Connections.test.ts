@@ -214,6 +214,17 @@ describe("a connection", () => {
       expect(yield* server.connections.count).toBe(1)
     })
   )
+
+  timeless("that waits for a message has sent its Close frame when whoever stops it goes on", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(echo)
+      const transport = server.open()
+      const id = yield* idOf(server)
+      yield* settle
+      yield* server.connections.stop(id)
+      expect(transport.lastWords).toEqual(["close 1001 connection interrupted"])
+    })
+  )
 })
 
 describe("stopping all", () => {

@@ -122,8 +122,8 @@ export const stopSignal = StopReason.StopSignal({ code: 4000, reason: "enough" }
 /** What an orderly stop looks like, when there is nothing to answer. */
 export const stopped = [
   "stopping StopSignal",
-  "farewell StopSignal",
   "close 4000 enough",
+  "farewell StopSignal",
   "closed StopSignal"
 ]
 
