@@ -1,4 +1,5 @@
 // Loaded into the program by the soak for a try of itself, to make it as bad as its query says: the soak must notice.
+// oxlint-disable typescript/unbound-method -- each is called on what it is of
 import * as fs from "node:fs"
 import { Server } from "node:http"
 import { Socket } from "node:net"
