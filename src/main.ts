@@ -50,6 +50,7 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
       Effect.runSync(Effect.provide(lines, logging))
     }
   })
+  process.on("exit", sink.handOver)
   const logging = Logging.layer({
     format: command.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),
     level: command.logLevel,

@@ -25,11 +25,22 @@ export interface LogSinkOptions {
 
 /** A place for log lines. */
 export interface LogSink {
-  /** Writes a line, with its line end, or drops it. Never throws, never waits. */
+  /** Writes a line, with its line end, at the end of this turn of the event loop; or drops it. Never throws, never waits. */
   readonly write: (line: string) => void
+  /** Hands over what was written in this turn: for the end of the process, which has no other. */
+  readonly handOver: () => void
   /** Calls back when what was written has been taken, or has failed. */
   readonly flush: (done: () => void) => void
 }
+
+/** Where lines go at last, several at once. */
+interface Outlet {
+  readonly write: (text: string, lines: number) => void
+  readonly flush: (done: () => void) => void
+}
+
+/** What is handed over before the turn is over, in characters: what a pipe holds on Linux. */
+const MUCH = 64 * 1024
 
 /** What a connection writes when it is stopped: two lines. */
 const OF_A_CONNECTION = 640
@@ -42,7 +53,7 @@ export const roomFor = (maxConnections: number): number =>
   1024 * 1024 + OF_A_CONNECTION * (Number.isFinite(maxConnections) ? maxConnections : 10_000)
 
 /** A pipe or a terminal: writes wait in memory until they are taken. */
-const toStream = (output: Output, { mostWaiting, tellDropped }: LogSinkOptions): LogSink => {
+const toStream = (output: Output, { mostWaiting, tellDropped }: LogSinkOptions): Outlet => {
   let dropped = 0
   // A log that nobody reads any more: the reader has gone, and no other can come.
   output.on("error", () => {})
@@ -53,10 +64,10 @@ const toStream = (output: Output, { mostWaiting, tellDropped }: LogSinkOptions):
     tellDropped(count)
   })
   return {
-    write: (line) => {
+    write: (text, lines) => {
       if (!output.writable) return
-      if (output.writableLength > mostWaiting) dropped++
-      else output.write(line)
+      if (output.writableLength > mostWaiting) dropped += lines
+      else output.write(text)
     },
     flush: (done) => {
       if (output.writable && output.writableLength > 0) output.write("", done)
@@ -66,9 +77,9 @@ const toStream = (output: Output, { mostWaiting, tellDropped }: LogSinkOptions):
 }
 
 /** A file: writes fail when the disk is full, and may go on when it no longer is. */
-const toFile = (fd: number, { tellDropped }: LogSinkOptions): LogSink => {
+const toFile = (fd: number, { tellDropped }: LogSinkOptions): Outlet => {
   let dropped = 0
-  /** The rest of a line of which only a part could be written. */
+  /** The rest of what could be written only in part. */
   let rest: Buffer = Buffer.alloc(0)
   const writeAll = (bytes: Buffer): boolean => {
     rest = bytes
@@ -79,17 +90,17 @@ const toFile = (fd: number, { tellDropped }: LogSinkOptions): LogSink => {
     }
     return true
   }
-  const write = (line: string): void => {
+  const write = (text: string, lines: number): void => {
     const isWhole = rest.length === 0
     if (!isWhole && !writeAll(rest)) {
-      dropped++
+      dropped += lines
       return
     }
-    if (!writeAll(Buffer.from(line))) {
-      // A line of which nothing could be written is dropped; one that is torn is completed later.
-      if (rest.length === Buffer.byteLength(line)) {
+    if (!writeAll(Buffer.from(text))) {
+      // Lines of which nothing could be written are dropped; those that are torn are completed later.
+      if (rest.length === Buffer.byteLength(text)) {
         rest = Buffer.alloc(0)
-        dropped++
+        dropped += lines
       }
       return
     }
@@ -112,5 +123,29 @@ const isFile = ({ fd, isTTY }: Output): boolean => {
 }
 
 /** Makes a sink. */
-export const make = (output: Output, options: LogSinkOptions): LogSink =>
-  isFile(output) ? toFile(output.fd, options) : toStream(output, options)
+export const make = (output: Output, options: LogSinkOptions): LogSink => {
+  const outlet = isFile(output) ? toFile(output.fd, options) : toStream(output, options)
+  let text = ""
+  let lines = 0
+  const handOver = (): void => {
+    if (lines === 0) return
+    const [all, count] = [text, lines]
+    text = ""
+    lines = 0
+    outlet.write(all, count)
+  }
+  return {
+    // Together: each write is a system call, and many connections may end in one turn.
+    write: (line) => {
+      if (lines === 0) setImmediate(handOver)
+      text += line
+      lines++
+      if (text.length >= MUCH) handOver()
+    },
+    handOver,
+    flush: (done) => {
+      handOver()
+      outlet.flush(done)
+    }
+  }
+}

@@ -35,6 +35,44 @@ const pipe = () => {
 /** As long as the longest that a connection writes at its end, with IPv6 addresses and large figures. */
 const LINE = `${"x".repeat(319)}\n`
 
+const linesOf = (written: ReadonlyArray<string>): number => written.join("").split("\n").length - 1
+
+describe("the lines of one turn of the event loop", () => {
+  const options = { mostWaiting: 1000, tellDropped: () => {} }
+
+  it("are written together, when it is over", async () => {
+    const { output, written } = pipe()
+    const sink = LogSink.make(output, options)
+    sink.write("one\n")
+    sink.write("two\n")
+    expect(written).toEqual([])
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(written).toEqual(["one\ntwo\n"])
+    sink.write("three\n")
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(written).toEqual(["one\ntwo\n", "three\n"])
+  })
+
+  it("are written before that where the process ends", () => {
+    const { output, written } = pipe()
+    const sink = LogSink.make(output, options)
+    sink.write("last words\n")
+    sink.handOver()
+    expect(written).toEqual(["last words\n"])
+  })
+
+  it("are written before those that wait for them to be taken are told", () => {
+    const { drain, output, written } = pipe()
+    const sink = LogSink.make(output, options)
+    sink.write("last words\n")
+    let isTaken = false
+    sink.flush(() => (isTaken = true))
+    expect(written).toEqual(["last words\n", ""])
+    expect(isTaken).toBe(false)
+    drain()
+  })
+})
+
 describe("a log that isn't read for a moment", () => {
   for (const [connections, maxConnections] of [
     [10_000, 10_000],
@@ -49,7 +87,8 @@ describe("a log that isn't read for a moment", () => {
         tellDropped: (count) => dropped.push(count)
       })
       for (let line = 0; line < 2 * connections; line++) sink.write(LINE)
-      expect(written).toHaveLength(2 * connections)
+      sink.handOver()
+      expect(linesOf(written)).toBe(2 * connections)
     })
   }
 
@@ -61,9 +100,11 @@ describe("a log that isn't read for a moment", () => {
       tellDropped: (count) => dropped.push(count)
     })
     for (let line = 0; line < 10_000; line++) sink.write(LINE)
-    expect(written.length * LINE.length).toBeLessThan(1024 * 1024 + 2 * 640)
+    sink.handOver()
+    // And what had been gathered when it was full.
+    expect(linesOf(written) * LINE.length).toBeLessThan(LogSink.roomFor(1) + 2 * 64 * 1024)
     drain()
-    expect(dropped).toEqual([10_000 - written.length])
+    expect(dropped).toEqual([10_000 - linesOf(written)])
     drain()
     expect(dropped).toHaveLength(1)
   })
