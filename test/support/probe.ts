@@ -36,7 +36,7 @@ export const run = (
 
 /** Runs the probe to its end, in a hurry; `json` is what it printed. */
 export const probe = (url: string, ...args: ReadonlyArray<string>) =>
-  Effect.map(
-    run(["--json", "--interval", "20ms", "--timeout", "700ms", ...args, url]),
-    ({ code, stdout }) => ({ code, json: JSON.parse(stdout) as unknown })
-  )
+  Effect.map(run(["--json", "--interval", "20ms", "--timeout", "20s", ...args, url]), ({ code, stdout }) => ({
+    code,
+    json: JSON.parse(stdout) as unknown
+  }))
