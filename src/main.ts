@@ -21,6 +21,9 @@ const complain = (problem: string): void => {
   process.stderr.write(`answerback: ${problem}\n`)
 }
 
+/** How much of the drain timeout, in milliseconds, is kept to send what is pending for a collector, if there is one. */
+const LAST_CHANCE = 500
+
 /** How long, in milliseconds, a log that is read slowly may hold up the end of the program. */
 const LOG_PATIENCE = 1000
 
@@ -58,6 +61,9 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     write: sink.write
   })
   const { otlpUrl, settings } = command
+  const drainTimeout = Duration.toMillis(settings.drainTimeout)
+  // What the last connections have to tell the collector is sent within the drain timeout, too.
+  const forTelemetry = otlpUrl === undefined ? 0 : Math.min(LAST_CHANCE, drainTimeout / 4)
   /** Loaded only when it is asked for: it takes as long as a third of the start. */
   const telemetry =
     otlpUrl === undefined
@@ -68,12 +74,16 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
             (Otlp) =>
               Otlp.layer({
                 url: otlpUrl,
-                timeLeft: () => Duration.toMillis(settings.drainTimeout) - (performance.now() - stoppedAt)
+                timeLeft: () => drainTimeout - (performance.now() - stoppedAt),
+                mostWaiting: Otlp.roomFor(settings.maxConnections)
               })
           )
         )
   const program = Layer.launch(Layer.provide(EchoServer.fromConfig, telemetry)).pipe(
-    Effect.provideService(ServerConfig, settings),
+    Effect.provideService(ServerConfig, {
+      ...settings,
+      drainTimeout: Duration.millis(drainTimeout - forTelemetry)
+    }),
     Effect.tapErrorCause((cause) =>
       Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void
     ),

@@ -64,7 +64,7 @@ export const make = ({ connections, faults, feed }: Steered) =>
       )
       .handleRaw("applyFault", ({ path, request }) =>
         Effect.gen(function* () {
-          if (faults === undefined) return yield* Effect.fail(disabled)
+          if (faults?.read === undefined) return yield* Effect.fail(disabled)
           const text = yield* Body.read(NodeHttpServerRequest.toIncomingMessage(request))
           if (text === undefined) return yield* Effect.fail(tooLarge)
           const plan = yield* faults.read(text)

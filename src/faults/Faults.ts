@@ -42,8 +42,8 @@ export class Faults extends Context.Tag("answerback/Faults")<
     readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
     /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
     readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
-    /** Reads a fault for an open connection, which is asked for in JSON; or refuses. */
-    readonly read: (text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
+    /** Reads a fault for an open connection, which is asked for in JSON; or refuses. Without it nobody may ask. */
+    readonly read: ((text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>) | undefined
     /** Makes the transports of a server such that something can go wrong with them. */
     readonly wrapper: (highWaterMark: number) => Wrapper
   }
@@ -104,7 +104,7 @@ const make = (
           return Either.left(planFailed)
         }
       },
-      read: (text) => (isOn ? read(text) : Either.left(disabled)),
+      read: isOn ? read : undefined,
       apply: (id, plan) =>
         Effect.suspend(() => {
           const transport = open.get(id)

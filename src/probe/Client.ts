@@ -23,6 +23,8 @@ export interface Listener {
   readonly onPong: (data: Buffer) => void
   /** Bytes came, whatever they are. */
   readonly onBytes: () => void
+  /** The kernel has taken a message or a ping, or will never take it. */
+  readonly onTaken: () => void
   /** It has ended; comes once. */
   readonly onEnd: (ending: Ending) => void
 }
@@ -216,8 +218,8 @@ export const connect = (settings: ProbeSettings, closeTimeout: number, listener:
     if (hasOpened) end(endingOf(code, reason.toString()))
   })
   return {
-    send: (data, isBinary) => ws.send(data, { binary: isBinary }, () => undefined),
-    ping: (data) => ws.ping(data, true, () => undefined),
+    send: (data, isBinary) => ws.send(data, { binary: isBinary }, listener.onTaken),
+    ping: (data) => ws.ping(data, true, listener.onTaken),
     close: () => {
       // One that the server is closing is not ours to close.
       isOurs ||= ws.readyState === WebSocket.OPEN

@@ -54,9 +54,13 @@ export const run = (
       const ended = yield* Deferred.make<Ending>()
       let lastHeard = begun
       let pingedAt = Number.NEGATIVE_INFINITY
+      /** Opens when a message has come or is overdue, or the kernel has taken one: whoever waits looks again. */
+      const news = Effect.unsafeMakeLatch()
 
-      const receive = (data: Buffer, isBinary: boolean): void =>
-        observer.received(ledger.receive(data, isBinary, performance.now()))
+      const receive = (verdict: Verdict): void => {
+        observer.received(verdict)
+        news.unsafeOpen()
+      }
       const client = yield* Effect.acquireRelease(
         Effect.sync(() =>
           Client.connect(settings, timeout, {
@@ -67,15 +71,15 @@ export const run = (
             },
             onMessage: (data, isBinary) => {
               // With --ping a message can be none of ours, whatever it holds.
-              if (settings.ping) observer.received(ledger.receive(NOTHING, isBinary, performance.now()))
-              else receive(data, isBinary)
+              receive(settings.ping ? ledger.other(data) : ledger.receive(data, isBinary, performance.now()))
             },
             onPong: (data) => {
-              if (settings.ping && data.length > 0) receive(data, false)
+              if (settings.ping && data.length > 0) receive(ledger.receive(data, false, performance.now()))
             },
             onBytes: () => {
               lastHeard = performance.now()
             },
+            onTaken: () => news.unsafeOpen(),
             onEnd: (ending) => Deferred.unsafeDone(ended, Effect.succeed(ending))
           })
         ),
@@ -118,6 +122,7 @@ export const run = (
             }
             const overdue = ledger.overdue(now)
             overdue.forEach(observer.overdue)
+            if (overdue.length > 0) news.unsafeOpen()
             if (overdue.length > 0 && ledger.counts.echoes === 0 && !settings.ping) {
               return Ending.NoEcho({ millis: timeout })
             }
@@ -133,11 +138,21 @@ export const run = (
         return number
       })
       const until = (isSo: () => boolean) =>
-        Effect.whileLoop({ while: () => !isSo(), body: () => Effect.sleep(1), step: () => undefined })
+        Effect.whileLoop({
+          while: () => {
+            if (isSo()) return false
+            news.unsafeClose()
+            return true
+          },
+          body: () => news.await,
+          step: () => undefined
+        })
       const talk = Effect.gen(function* () {
         const start = performance.now()
         for (let i = 1; i <= options.count; i++) {
           yield* until(() => client.buffered() <= MOST_BUFFERED)
+          // Nothing goes out once a side has begun to close, and what never went out isn't lost.
+          if (!client.isOpen()) return yield* Effect.never
           const number = yield* send
           if (interval === 0) yield* until(() => !ledger.isAwaited(number))
           else if (i < options.count)

@@ -88,10 +88,7 @@ export class Ledger {
   /** What a received message is. */
   receive(bytes: Buffer, isBinary: boolean, now: number): Verdict {
     const number = this.#numberOf(bytes)
-    if (number === undefined) {
-      this.#others++
-      return { _tag: "Other", bytes: bytes.length }
-    }
+    if (number === undefined) return this.other(bytes)
     const same =
       isBinary === this.#isBinary &&
       bytes.equals(payload(this.#connection, number, this.#size, this.#isBinary))
@@ -113,6 +110,12 @@ export class Ledger {
     this.#highest = Math.max(this.#highest, number)
     const millis = now - sentAt
     return { _tag: "Echo", number, millis, isOutOfOrder, isLate: millis >= this.#timeout }
+  }
+
+  /** Counts a received message that can be none of these, whatever it holds. */
+  other(bytes: Buffer): Verdict {
+    this.#others++
+    return { _tag: "Other", bytes: bytes.length }
   }
 
   /** Marks those that have waited for the timeout, and tells their numbers. */

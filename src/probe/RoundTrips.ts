@@ -51,15 +51,13 @@ export class RoundTrips {
     return this.#last
   }
 
-  /** All in a few figures; percentiles are right to three digits. */
+  /** All in a few figures, right to three digits. */
   get summary(): Summary {
     const histogram = this.#histogram
     const isEmpty = histogram.count === 0
     const millis = (nanos: number): number | undefined =>
       isEmpty ? undefined : Math.round(nanos / 1000) / 1000
-    // The histogram rounds up to three digits, and may say more than what was the most.
-    const percentile = (share: number): number | undefined =>
-      millis(Math.min(histogram.percentile(share), histogram.max))
+    const percentile = (share: number): number | undefined => millis(histogram.percentile(share))
     return {
       min: millis(histogram.min),
       mean: millis(histogram.mean),

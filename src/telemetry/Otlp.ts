@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { VERSION } from "../Version.js"
 
@@ -20,25 +21,47 @@ export interface OtlpOptions {
   readonly url: URL
   /** How many milliseconds a shutdown may still take. */
   readonly timeLeft: () => number
+  /** How many bytes of traces may wait for the collector; see `roomFor`. */
+  readonly mostWaiting: number
 }
 
-/** How long a collector may take to answer. Without a limit, what is sent to one that hangs would pile up. */
+/** How long a collector may take to answer. */
 const PATIENCE = Duration.seconds(5)
+
+/** How often, and how long after one another, what didn't arrive is sent once more. */
+const RETRIES = { times: 3, schedule: Schedule.spaced(Duration.seconds(1)) }
 
 /** How many spans are sent at once, and wait at most before they are. */
 const MAX_BATCH = 1000
 
-/** What is pending at the end is sent even when the connections have taken all the time that there was: in milliseconds. */
-const LAST_CHANCE = 250
+/** What the spans of a connection take in JSON, and some more. */
+const OF_A_CONNECTION = 3 * 1024
 
-const isFailure = (status: number): boolean => status < 200 || status > 299
+/**
+ * How many bytes of traces may wait for a collector: those of some 5,000 connections, and of all that there may be,
+ * which can end in one moment; of 10,000 if there may be any number.
+ */
+export const roomFor = (maxConnections: number): number =>
+  OF_A_CONNECTION * (5000 + (Number.isFinite(maxConnections) ? maxConnections : 10_000))
 
-/** Says once that the collector can't be reached, and then that it can be again. */
-const watched = (where: string) =>
+/** Whether something may be sent once more, and soon: OTLP/HTTP, section "Retryable Response Codes". */
+const isPassing = (error: HttpClientError.HttpClientError): boolean =>
+  error._tag === "RequestError" || [502, 503, 504].includes(error.response.status)
+
+/**
+ * Says once that the collector can't be reached, and then that it can be again; and bounds what waits for it.
+ *
+ * The exporter begins a request for each batch of spans, however many have not been answered, and keeps those that
+ * fail to send them again. What fails here for good is a defect to it: then it drops what it has and what comes for a
+ * minute, and keeps nothing.
+ */
+const watched = (where: string, mostWaiting: number) =>
   Layer.effect(
     HttpClient.HttpClient,
     Effect.map(HttpClient.HttpClient, (client) => {
       let isAway = false
+      /** Bytes that have been handed over and not been answered. Metrics wait for one another, traces don't. */
+      const waiting = new Map<string, number>()
       const tell = (problem: string) =>
         Effect.suspend(() => {
           if (isAway) return Effect.void
@@ -53,33 +76,52 @@ const watched = (where: string) =>
         isAway = false
         return Effect.annotateLogs(Effect.logInfo("traces and metrics are exported again"), { url: where })
       })
-      return HttpClient.transform(client, (response, request) =>
-        response.pipe(
+      return HttpClient.transform(client, (response, request) => {
+        const failed = (description: string) =>
+          new HttpClientError.RequestError({ request, reason: "Transport", description })
+        // Not the error's own message: it names the request, and what is in it.
+        const told = <A>(effect: Effect.Effect<A, HttpClientError.HttpClientError>) =>
+          Effect.tapError(effect, ({ description }) => tell(description ?? "it can't be reached"))
+        const sent = response.pipe(
           Effect.timeoutFail({
             duration: PATIENCE,
-            onTimeout: () =>
-              new HttpClientError.RequestError({
-                request,
-                reason: "Transport",
-                description: `no answer within ${Duration.toSeconds(PATIENCE)} s`
-              })
+            onTimeout: () => failed(`no answer within ${Duration.toSeconds(PATIENCE)} s`)
           }),
-          Effect.tap(({ status }) => (isFailure(status) ? tell(`status ${status}`) : back)),
-          // Not the error's own message: it names the request, and what is in it.
-          Effect.tapError((error) =>
-            tell(
-              error._tag === "RequestError" && error.description !== undefined
-                ? error.description
-                : "it can't be reached"
-            )
-          )
+          Effect.filterOrFail(
+            ({ status }) => status >= 200 && status <= 299,
+            (response) => {
+              const description = `status ${response.status}`
+              return new HttpClientError.ResponseError({
+                request,
+                response,
+                reason: "StatusCode",
+                description
+              })
+            }
+          ),
+          told,
+          Effect.retry({ ...RETRIES, while: isPassing }),
+          Effect.tap(back)
         )
-      )
+        return Effect.suspend(() => {
+          const { body, url } = request
+          const size = body._tag === "Uint8Array" ? body.contentLength : 0
+          const change = (by: number): void => void waiting.set(url, (waiting.get(url) ?? 0) + by)
+          if ((waiting.get(url) ?? 0) + size > mostWaiting) {
+            return told(Effect.fail(failed(`more than ${mostWaiting} bytes wait for an answer`)))
+          }
+          change(size)
+          return Effect.ensuring(
+            sent,
+            Effect.sync(() => change(-size))
+          )
+        }).pipe(Effect.orDie)
+      })
     })
   ).pipe(Layer.provide(FetchHttpClient.layer))
 
 /** Exports until the scope closes; then what is pending, for as long as there is time. */
-export const layer = ({ timeLeft, url }: OtlpOptions): Layer.Layer<never> => {
+export const layer = ({ mostWaiting, timeLeft, url }: OtlpOptions): Layer.Layer<never> => {
   const base = `${url.origin}${url.pathname.replace(/\/+$/, "")}`
   const credentials = [url.username, url.password].map(decodeURIComponent).join(":")
   const common = {
@@ -93,14 +135,14 @@ export const layer = ({ timeLeft, url }: OtlpOptions): Layer.Layer<never> => {
   const exporters = Layer.mergeAll(
     OtlpTracer.layer({ ...common, url: `${base}/v1/traces`, maxBatchSize: MAX_BATCH }),
     OtlpMetrics.layer({ ...common, url: `${base}/v1/metrics` })
-  ).pipe(Layer.provide([OtlpSerialization.layerJson, watched(base)]))
+  ).pipe(Layer.provide([OtlpSerialization.layerJson, watched(base, mostWaiting)]))
   return Layer.unwrapScoped(
     Effect.map(
       Effect.acquireRelease(Scope.make(), (scope) =>
         Scope.close(scope, Exit.void).pipe(
           Effect.disconnect,
           Effect.interruptible,
-          Effect.timeoutOption(Math.max(LAST_CHANCE, timeLeft()))
+          Effect.timeoutOption(Math.max(0, timeLeft()))
         )
       ),
       (scope) => Layer.effectContext(Layer.buildWithScope(exporters, scope))

@@ -305,7 +305,7 @@ describe("POST /connections/{id}/faults", () => {
   live("is refused where faults are off, whatever it is, and where a program provides none", () =>
     Effect.gen(function* () {
       for (const server of [yield* testServer({ faults: false }), yield* serverWith(echo, {})]) {
-        for (const body of ['{"fault":"reset"}', "nonsense"]) {
+        for (const body of ['{"fault":"reset"}', "nonsense", "too much".repeat(5000)]) {
           const answer = yield* ask(server, "POST /connections/nobody/faults", { body })
           expect([answer.status, answer.json]).toMatchObject([403, { error: "FaultsDisabled" }])
         }

@@ -7,9 +7,9 @@ import * as diagnostics from "node:diagnostics_channel"
 import * as net from "node:net"
 import { describe, expect, it } from "vitest"
 import * as Client from "../../src/probe/Client.js"
-import { parse } from "../../src/probe/ProbeOptions.js"
 import { turn } from "../support/eventually.js"
 import { live } from "../support/live.js"
+import { settings } from "../support/probe.js"
 import { testServer } from "../support/server.js"
 
 /** The sockets that this process opens. */
@@ -34,14 +34,12 @@ const nothing: Client.Listener = {
   onMessage: () => undefined,
   onPong: () => undefined,
   onBytes: () => undefined,
+  onTaken: () => undefined,
   onEnd: () => undefined
 }
 
-const connect = (url: string, listener: Partial<Client.Listener>): Client.Client => {
-  const command = parse([url])
-  if (command._tag !== "Probe") throw new Error(`${url} can't be read`)
-  return Client.connect(command.settings, 1000, { ...nothing, ...listener })
-}
+const connect = (url: string, listener: Partial<Client.Listener>): Client.Client =>
+  Client.connect(settings(url), 1000, { ...nothing, ...listener })
 
 describe("a client that is destroyed", () => {
   const cases = {

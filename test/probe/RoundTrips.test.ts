@@ -19,14 +19,27 @@ describe("round trips", () => {
   })
 
   it("stand in buckets of 1, 2 and 5, those between with nothing in them", () => {
-    expect(roundTrips(0.3, 1, 1.9, 2, 12).buckets).toEqual([
+    expect(roundTrips(0.3, 1, 1.9, 2, 5, 12).buckets).toEqual([
       { from: 0.2, to: 0.5, count: 1 },
       { from: 0.5, to: 1, count: 0 },
       { from: 1, to: 2, count: 2 },
       { from: 2, to: 5, count: 1 },
-      { from: 5, to: 10, count: 0 },
+      { from: 5, to: 10, count: 1 },
       { from: 10, to: 20, count: 1 }
     ])
+  })
+
+  it("have a mean and percentiles", () => {
+    const { last, summary } = roundTrips(...Array.from({ length: 1000 }, (_, i) => i + 1))
+    expect(last).toBe(1000)
+    const exact = { min: 1, mean: 500.5, p50: 500, p90: 900, p95: 950, p99: 990, max: 1000 }
+    expect(Object.keys(summary)).toEqual(Object.keys(exact))
+    for (const [name, value] of Object.entries(exact))
+      expect(Object.entries(summary)).toContainEqual([name, expect.closeTo(value, 0)])
+  })
+
+  it("take a nanosecond at least", () => {
+    expect(roundTrips(0).buckets).toEqual([{ from: 1e-6, to: 2e-6, count: 1 }])
   })
 
   it("are all in their buckets, and their figures in order, to three digits", () => {

@@ -1,14 +1,17 @@
 /**
  * Each option is read from its flag and from its environment variable, and the flag wins. What was read is seen in
- * what the program does.
+ * what the program does. An option without a test is told by the test of `--help`.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
 import packageJson from "../../package.json" with { type: "json" }
+import { ask } from "../support/admin.js"
 import { fingerprint, noOpenssl, selfSigned } from "../support/certificate.js"
+import * as Collector from "../support/Collector.js"
 import { freePort } from "../support/freePort.js"
 import * as Frames from "../support/frames.js"
+import { get } from "../support/get.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
@@ -170,12 +173,54 @@ const cases: ReadonlyArray<Case> = [
         return Frames.describe(yield* peer.nextFrame)
       })
   },
+  {
+    flag: "faults",
+    env: "ANSWERBACK_FAULTS",
+    byFlag: { texts: ["on"], seen: 101 },
+    byEnv: { text: "off", seen: 403 },
+    look: ({ port }) => Effect.map(handshake(port, {}, "/echo?fault=mute"), ({ status }) => status)
+  },
+  {
+    flag: "console",
+    env: "ANSWERBACK_CONSOLE",
+    byFlag: { texts: ["on"], seen: 200 },
+    byEnv: { text: "off", seen: 404 },
+    look: (program) => Effect.map(get(program, "/"), ({ status }) => status)
+  },
+  {
+    flag: "admin-token",
+    env: "ANSWERBACK_ADMIN_TOKEN",
+    byFlag: { texts: ["by-flag"], seen: [200, 401, 401] },
+    byEnv: { text: "by-env", seen: [401, 200, 401] },
+    look: (program) =>
+      Effect.forEach(["Bearer by-flag", "Bearer by-env", null], (authorization) =>
+        Effect.map(
+          ask(program, "GET /connections", { headers: { Authorization: authorization } }),
+          ({ status }) => status
+        )
+      )
+  },
   ...limitCases
 ]
 
+/** Options whose tests are not of that kind. */
+const others: Array<Pick<Case, "flag" | "env">> = []
+
+/** Registers the test of some of them. */
+const testOf = (
+  options: ReadonlyArray<Pick<Case, "flag" | "env">>,
+  register: (name: string) => void
+): void => {
+  others.push(...options)
+  const list = (of: (one: Pick<Case, "flag" | "env">) => string): string => options.map(of).join(" and ")
+  register(
+    `${list(({ flag }) => `--${flag}`)}: read from the environment as ${list(({ env }) => env)}, and flags win`
+  )
+}
+
 describe("an option", () => {
   for (const { args: others = [], byEnv, byFlag, env, flag, look } of cases) {
-    live(`--${flag} is read from the environment as ${env}, and the flag wins`, () =>
+    live(`--${flag}: read from the environment as ${env}, and flags win`, () =>
       Effect.gen(function* () {
         const environment = { [env]: byEnv.text }
         const args = [...others, ...byFlag.texts.flatMap((text) => [`--${flag}`, text])]
@@ -191,65 +236,97 @@ describe("an option", () => {
     )
   }
 
-  live("--host is read from the environment as ANSWERBACK_HOST, and the flag wins", () =>
-    Effect.gen(function* () {
-      const env = { ANSWERBACK_HOST: "0.0.0.0" }
-      const byEnv = yield* Program.start({ without: ["host"], env })
-      expect(new URL(byEnv.url).hostname).toBe("localhost")
-      const byFlag = yield* Program.start({ without: ["host"], env, args: ["--host", "127.0.0.1"] })
-      expect(new URL(byFlag.url).hostname).toBe("127.0.0.1")
-    })
+  testOf([{ flag: "host", env: "ANSWERBACK_HOST" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const env = { ANSWERBACK_HOST: "0.0.0.0" }
+        const byEnv = yield* Program.start({ without: ["host"], env })
+        expect(new URL(byEnv.url).hostname).toBe("localhost")
+        const byFlag = yield* Program.start({ without: ["host"], env, args: ["--host", "127.0.0.1"] })
+        expect(new URL(byFlag.url).hostname).toBe("127.0.0.1")
+      })
+    )
   )
 
-  live("--port is read from ANSWERBACK_PORT, else from PORT, and the flag wins", () =>
-    Effect.gen(function* () {
-      const ports = yield* Effect.replicateEffect(freePort, 3)
-      const [own = 0, common = 0, byFlag = 0] = ports
-      const PORT = String(common)
-      const ANSWERBACK_PORT = String(own)
-      const portOf = (env: Readonly<Record<string, string>>, args: ReadonlyArray<string> = []) =>
-        Effect.scoped(Effect.map(Program.start({ without: ["port"], env, args }), ({ port }) => port))
-      expect(yield* portOf({ PORT })).toBe(common)
-      expect(yield* portOf({ PORT, ANSWERBACK_PORT })).toBe(own)
-      expect(yield* portOf({ PORT, ANSWERBACK_PORT: "" })).toBe(common)
-      expect(yield* portOf({ PORT, ANSWERBACK_PORT }, [`--port=${byFlag}`])).toBe(byFlag)
-    })
+  testOf([{ flag: "port", env: "ANSWERBACK_PORT" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const ports = yield* Effect.replicateEffect(freePort, 3)
+        const [own = 0, common = 0, byFlag = 0] = ports
+        const PORT = String(common)
+        const ANSWERBACK_PORT = String(own)
+        const portOf = (env: Readonly<Record<string, string>>, args: ReadonlyArray<string> = []) =>
+          Effect.scoped(Effect.map(Program.start({ without: ["port"], env, args }), ({ port }) => port))
+        expect(yield* portOf({ PORT })).toBe(common)
+        expect(yield* portOf({ PORT, ANSWERBACK_PORT })).toBe(own)
+        expect(yield* portOf({ PORT, ANSWERBACK_PORT: "" })).toBe(common)
+        expect(yield* portOf({ PORT, ANSWERBACK_PORT }, [`--port=${byFlag}`])).toBe(byFlag)
+      })
+    )
   )
 
-  liveWithTool(noOpenssl, "--tls-cert and --tls-key are read from the environment, and the flags win", () =>
-    Effect.gen(function* () {
-      const one = yield* selfSigned
-      const other = yield* selfSigned
-      const env = { ANSWERBACK_TLS_CERT: one.cert, ANSWERBACK_TLS_KEY: one.key }
-      const byEnv = yield* Program.start({ env })
-      expect(yield* fingerprint(byEnv.port)).toBe(one.fingerprint)
-      const byFlag = yield* Program.start({ env, args: other.args })
-      expect(yield* fingerprint(byFlag.port)).toBe(other.fingerprint)
-    })
+  testOf(
+    [
+      { flag: "tls-cert", env: "ANSWERBACK_TLS_CERT" },
+      { flag: "tls-key", env: "ANSWERBACK_TLS_KEY" }
+    ],
+    (name) =>
+      liveWithTool(noOpenssl, name, () =>
+        Effect.gen(function* () {
+          const one = yield* selfSigned
+          const other = yield* selfSigned
+          const env = { ANSWERBACK_TLS_CERT: one.cert, ANSWERBACK_TLS_KEY: one.key }
+          const byEnv = yield* Program.start({ env })
+          expect(yield* fingerprint(byEnv.port)).toBe(one.fingerprint)
+          const byFlag = yield* Program.start({ env, args: other.args })
+          expect(yield* fingerprint(byFlag.port)).toBe(other.fingerprint)
+        })
+      )
   )
 
-  live("--log-format is read from the environment as ANSWERBACK_LOG_FORMAT, and the flag wins", () =>
-    Effect.gen(function* () {
-      const env = { ANSWERBACK_LOG_FORMAT: "logfmt" }
-      const byEnv = yield* Program.start({ without: ["log-format"], env })
-      expect(byEnv.lines()[0]).toMatch(/^timestamp=\S+ level=info message=listening /)
-      const byFlag = yield* Program.start({ env, args: ["--log-format", "pretty"] })
-      expect(byFlag.lines()[0]).toMatch(/^[\d:.]+ info {2}listening /)
-    })
+  testOf([{ flag: "log-format", env: "ANSWERBACK_LOG_FORMAT" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const env = { ANSWERBACK_LOG_FORMAT: "logfmt" }
+        const byEnv = yield* Program.start({ without: ["log-format"], env })
+        expect(byEnv.lines()[0]).toMatch(/^timestamp=\S+ level=info message=listening /)
+        const byFlag = yield* Program.start({ env, args: ["--log-format", "pretty"] })
+        expect(byFlag.lines()[0]).toMatch(/^[\d:.]+ info {2}listening /)
+      })
+    )
   )
 
-  live("--log-level is read from the environment as ANSWERBACK_LOG_LEVEL, and the flag wins", () =>
-    Effect.gen(function* () {
-      const env = { ANSWERBACK_LOG_LEVEL: "warn" }
-      // This is warned of, and it comes first.
-      const args = ["--drain-delay", "100ms", "--drain-timeout", "100ms"]
-      const byEnv = yield* Program.launch({ env, args })
-      yield* byEnv.printed(/"level":"warn"/)
-      yield* Program.stop(byEnv)
-      expect(byEnv.lines()).toHaveLength(1)
-      const byFlag = yield* Program.start({ env, args: [...args, "--log-level", "info"] })
-      expect(byFlag.lines()).toHaveLength(2)
-    })
+  testOf([{ flag: "log-level", env: "ANSWERBACK_LOG_LEVEL" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const env = { ANSWERBACK_LOG_LEVEL: "warn" }
+        // This is warned of, and it comes first.
+        const args = ["--drain-delay", "100ms", "--drain-timeout", "100ms"]
+        const byEnv = yield* Program.launch({ env, args })
+        yield* byEnv.printed(/"level":"warn"/)
+        yield* Program.stop(byEnv)
+        expect(byEnv.lines()).toHaveLength(1)
+        const byFlag = yield* Program.start({ env, args: [...args, "--log-level", "info"] })
+        expect(byFlag.lines()).toHaveLength(2)
+      })
+    )
+  )
+
+  testOf([{ flag: "otlp-url", env: "ANSWERBACK_OTLP_URL" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const [one, other] = yield* Effect.all([Collector.make(), Collector.make()])
+        const urlOf = ({ port }: Collector.Collector): string => `http://127.0.0.1:${port}`
+        const env = { ANSWERBACK_OTLP_URL: urlOf(one) }
+        // What is pending goes out at the end.
+        yield* Program.stop(yield* Program.start({ env }))
+        expect(one.figures.get("answerback_connections_opened_total")).toBe(0)
+        const before = one.requests.length
+        yield* Program.stop(yield* Program.start({ env, args: ["--otlp-url", urlOf(other)] }))
+        expect(other.figures.get("answerback_connections_opened_total")).toBe(0)
+        expect(one.requests).toHaveLength(before)
+      })
+    )
   )
 
   live("is read as --flag=value too", () =>
@@ -274,6 +351,9 @@ describe("an option", () => {
       expect(headers["sec-websocket-protocol"]).toBeUndefined()
       expect(headers["sec-websocket-extensions"]).toBeUndefined()
       expect((yield* handshake(program.port, { Origin: "https://example.com" })).status).toBe(403)
+      expect((yield* handshake(program.port, {}, "/echo?fault=mute")).status).toBe(101)
+      expect((yield* get(program, "/")).status).toBe(200)
+      expect((yield* get(program, "/connections")).status).toBe(200)
       const peer = yield* RawClient.connect({ port: program.port })
       yield* program.signal("SIGTERM")
       expect(Frames.describe(yield* peer.nextFrame)).toBe("close 1001 server shutting down")
@@ -296,17 +376,6 @@ describe("an option", () => {
   )
 })
 
-/** Options that are not among the cases above. */
-const others = [
-  { flag: "host", env: "ANSWERBACK_HOST" },
-  { flag: "port", env: "ANSWERBACK_PORT" },
-  { flag: "tls-cert", env: "ANSWERBACK_TLS_CERT" },
-  { flag: "tls-key", env: "ANSWERBACK_TLS_KEY" },
-  { flag: "log-format", env: "ANSWERBACK_LOG_FORMAT" },
-  { flag: "log-level", env: "ANSWERBACK_LOG_LEVEL" },
-  { flag: "otlp-url", env: "ANSWERBACK_OTLP_URL" }
-]
-
 describe("--help", () => {
   const defaults: Readonly<Record<string, string>> = {
     host: "::",
@@ -322,6 +391,9 @@ describe("--help", () => {
     "drain-spread": "0s",
     "shutdown-code": "1001",
     "trusted-proxy": "none",
+    faults: "on",
+    console: "on",
+    "admin-token": "none",
     "max-connections": "10000",
     "max-connections-per-address": "off",
     "handshake-timeout": "10s",
@@ -348,13 +420,15 @@ describe("--help", () => {
           .slice(1)
           .map((text) => [/^[\w-]+/.exec(text)?.[0] ?? "", text.replaceAll(/\s+/g, " ")])
       )
-      for (const { env, flag } of [...cases, ...others]) {
+      const tested = [...cases, ...others]
+      expect(tested.map(({ flag }) => flag).toSorted()).toEqual([...about.keys()].toSorted())
+      expect(Object.keys(defaults).toSorted()).toEqual([...about.keys()].toSorted())
+      for (const { env, flag } of tested) {
         const text = about.get(flag)
         expect(text, `--${flag}`).toContain(`Default: ${defaults[flag]}`)
         expect(text, `--${flag}`).toContain(env)
       }
       expect(about.get("port")).toContain("else PORT")
-      expect(Object.keys(defaults).filter((flag) => !about.has(flag))).toEqual([])
     })
   )
 

@@ -33,8 +33,12 @@ export interface Collector {
   /** The last figures of sums, gauges and histograms, as `name{label="value"}`. */
   readonly figures: ReadonlyMap<string, number>
   readonly resources: ReadonlyArray<Attributes>
-  /** Requests, by path and credentials. */
-  readonly requests: ReadonlyArray<{ readonly path: string; readonly authorization: string | undefined }>
+  /** Requests, with the bytes of their bodies. */
+  readonly requests: ReadonlyArray<{
+    readonly path: string
+    readonly authorization: string | undefined
+    readonly bytes: number
+  }>
   /** What was wrong with what came. */
   readonly problems: ReadonlyArray<string>
 }
@@ -167,11 +171,12 @@ export const make = (
       request.on("data", (chunk: Buffer) => chunks.push(chunk))
       request.on("end", () => {
         const path = request.url ?? ""
-        requests.push({ path, authorization: request.headers.authorization })
+        const body = Buffer.concat(chunks)
+        requests.push({ path, authorization: request.headers.authorization, bytes: body.length })
         const status = answer()
         if (status === undefined) return
         try {
-          if (status === 200) take(path, request.headers["content-type"], Buffer.concat(chunks).toString())
+          if (status === 200) take(path, request.headers["content-type"], body.toString())
         } catch (error) {
           problems.push(String(error))
         }
