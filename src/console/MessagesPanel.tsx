@@ -3,7 +3,7 @@
  */
 import { signal } from "@preact/signals"
 import { useLayoutEffect, useRef, useState } from "preact/hooks"
-import { Composer, sendFile } from "./Composer.js"
+import { Composer } from "./Composer.js"
 import { bytes, clock, count, dump, millis } from "./Format.js"
 import type { Entry } from "./MessageLog.js"
 import { Plot } from "./Plot.js"
@@ -27,7 +27,7 @@ const tripOf = ({ fate, kind, roundTrip }: Entry): string =>
       : fate === "lost"
         ? "lost"
         : kind === "received"
-          ? "unasked"
+          ? "extra"
           : ""
     : millis(roundTrip)
 
@@ -77,7 +77,7 @@ const detailOf = ({ payload, preview }: Entry): string => {
 
 const List = () => {
   const scroller = useRef<HTMLDivElement>(null)
-  const revision = Session.revision.value
+  void Session.revision.value
   const { dropped, entries } = Session.log
   const { end, start } = useWindow(scroller, entries.length, ROW)
   const [, redraw] = useState(0)
@@ -86,9 +86,9 @@ const List = () => {
     const element = scroller.current
     if (element === null) return
     if (isFollowing.value) element.scrollTop = element.scrollHeight
-    // Cleared or trimmed lists scroll up by themselves.
+    // Cleared or trimmed lists, and higher windows, scroll up by themselves.
     lastTop.current = element.scrollTop
-  }, [revision, isFollowing.value])
+  })
   const select = (index: number): void => {
     const to = Math.max(0, Math.min(entries.length - 1, index))
     const entry = entries[to]
@@ -133,9 +133,9 @@ const List = () => {
       onKeyDown={onKeyDown}
       onScroll={(event) => {
         const { clientHeight, scrollHeight, scrollTop } = event.currentTarget
-        // Who scrolls up wants to read; what is added at the end scrolls nothing up.
-        if (scrollTop < lastTop.current - 1) isFollowing.value = false
-        else if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
+        // Who scrolls up wants to read; what is added at the end scrolls nothing up, and a higher window not from it.
+        if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
+        else if (scrollTop < lastTop.current - 1) isFollowing.value = false
         lastTop.current = scrollTop
       }}
     >
@@ -159,7 +159,7 @@ const Detail = () => {
         <h3>
           {entry.kind === "event"
             ? "Event"
-            : `${entry.kind}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
+            : `${entry.kind === "sent" ? "Sent" : "Received"}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
         </h3>
         <button type="button" onClick={() => (isDetailed.value = false)}>
           Close details
@@ -178,15 +178,7 @@ export const togglePause = (): void => {
 }
 
 export const MessagesPanel = () => (
-  <section
-    class="panel talk"
-    aria-labelledby="messages-title"
-    onDragOver={(event) => event.preventDefault()}
-    onDrop={(event) => {
-      event.preventDefault()
-      for (const file of event.dataTransfer?.files ?? []) void sendFile(file)
-    }}
-  >
+  <section class="panel talk" aria-labelledby="messages-title">
     <header>
       <h2 id="messages-title">Messages</h2>
       <span class="row">
@@ -211,8 +203,10 @@ export const MessagesPanel = () => (
       </span>
     </header>
     <Plot />
-    <List />
-    <Detail />
+    <div class="split">
+      <List />
+      <Detail />
+    </div>
     <Composer />
   </section>
 )
