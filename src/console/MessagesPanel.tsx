@@ -78,6 +78,7 @@ const detailOf = ({ payload, preview }: Entry): string => {
 const List = () => {
   const scroller = useRef<HTMLDivElement>(null)
   void Session.revision.value
+  const follows = isFollowing.value
   const { dropped, entries } = Session.log
   const { end, start } = useWindow(scroller, entries.length, ROW)
   const [, redraw] = useState(0)
@@ -85,7 +86,7 @@ const List = () => {
   useLayoutEffect(() => {
     const element = scroller.current
     if (element === null) return
-    if (isFollowing.value) element.scrollTop = element.scrollHeight
+    if (follows) element.scrollTop = element.scrollHeight
     // Cleared or trimmed lists, and higher windows, scroll up by themselves.
     lastTop.current = element.scrollTop
   })
@@ -165,7 +166,7 @@ const Detail = () => {
           Close details
         </button>
       </header>
-      <pre tabIndex={0} aria-label="The whole message">
+      <pre class={entry.isText ? "" : "dump"} tabIndex={0} aria-label="The whole message">
         {detailOf(entry)}
       </pre>
     </div>

@@ -168,7 +168,8 @@ describe("the table of connections", () => {
       await page.locator('.bar:has-text("1,000 open, more than 0 opened and 0 closed")').waitFor()
       await accessible(page)
     },
-    { script: withApi(2500) }
+    // A page that is hidden doesn't bring its list up to date by itself.
+    { script: `${withApi(2500)}; Object.defineProperty(document, "hidden", { value: true })` }
   )
 
   inBrowser(
