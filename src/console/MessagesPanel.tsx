@@ -82,13 +82,13 @@ const List = () => {
   const { dropped, entries } = Session.log
   const { end, start } = useWindow(scroller, entries.length, ROW)
   const [, redraw] = useState(0)
-  const lastTop = useRef(0)
+  const last = useRef({ top: 0, height: 0 })
   useLayoutEffect(() => {
     const element = scroller.current
     if (element === null) return
     if (follows) element.scrollTop = element.scrollHeight
-    // Cleared or trimmed lists, and higher windows, scroll up by themselves.
-    lastTop.current = element.scrollTop
+    // Cleared or trimmed lists, and those that become higher, scroll up by themselves.
+    last.current = { top: element.scrollTop, height: element.clientHeight }
   })
   const select = (index: number): void => {
     const to = Math.max(0, Math.min(entries.length - 1, index))
@@ -134,10 +134,12 @@ const List = () => {
       onKeyDown={onKeyDown}
       onScroll={(event) => {
         const { clientHeight, scrollHeight, scrollTop } = event.currentTarget
-        // Who scrolls up wants to read; what is added at the end scrolls nothing up, and a higher window not from it.
+        // A list that has another height has been scrolled by that, and is about to be drawn again.
+        if (clientHeight !== last.current.height) return
+        // Who scrolls up wants to read; what is added at the end scrolls nothing up.
         if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
-        else if (scrollTop < lastTop.current - 1) isFollowing.value = false
-        lastTop.current = scrollTop
+        else if (scrollTop < last.current.top - 1) isFollowing.value = false
+        last.current = { top: scrollTop, height: clientHeight }
       }}
     >
       <div class="spacer" role="presentation" style={{ height: `${entries.length * ROW}px` }}>

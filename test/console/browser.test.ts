@@ -331,6 +331,14 @@ describe("the console", () => {
         await page.setViewportSize({ width: 1280, height })
         await until(page, isAtEnd)
       }
+      // Higher and lower at once: the event of the first change comes when the second has been made.
+      const bound = (height: string) => `document.querySelector("#messages").style.maxHeight = "${height}"`
+      await page.evaluate(bound("150px"))
+      await until(page, isAtEnd)
+      await page.evaluate(
+        `${bound("none")}; void document.querySelector("#messages").scrollTop; ${bound("100px")}`
+      )
+      await until(page, isAtEnd)
       await page.locator('.talk button:has-text("Pause")').waitFor()
       await page.evaluate("document.querySelector('#messages').scrollTop -= 100")
       await page.locator('.talk button:has-text("Follow")').click()
