@@ -122,7 +122,7 @@ export const make = <E, R>(
         admin,
         endpoint: config.path,
         isDraining: () => isDraining,
-        console: Console.settingsOf(config, faults !== undefined),
+        console: Console.settingsOf(config, faults?.askers ?? "nobody"),
         metrics: () => metrics.scrape(),
         onRefused,
         peerOf

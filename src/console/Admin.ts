@@ -4,13 +4,20 @@
 import { signal } from "@preact/signals"
 import { createParser } from "eventsource-parser"
 import { waitBefore } from "./Backoff.js"
+import { count } from "./Format.js"
 import { type Connection, type Page, Roster } from "./Roster.js"
 
 /** Whether the API lets this browser in. */
 export type Access =
   | { readonly is: "asking" }
   | { readonly is: "open" }
-  | { readonly is: "refused"; readonly status: number; readonly message: string }
+  | {
+      readonly is: "refused"
+      readonly status: number
+      readonly message: string
+      /** Whether there was a token, which isn't the server's. */
+      readonly isWrong: boolean
+    }
   | { readonly is: "away"; readonly message: string }
 
 const TOKEN = "answerback-token"
@@ -66,9 +73,10 @@ const call = async (path: string, init: RequestInit = {}): Promise<Response> => 
 
 const list = async (after: string | undefined, signal: AbortSignal): Promise<Page> => {
   const query = new URLSearchParams({ limit: String(PAGE), ...(after === undefined ? {} : { after }) })
+  const asked = roster.events
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server's own answer
   const page = (await (await call(`/connections?${query}`, { signal })).json()) as Page
-  roster.listed(after, page)
+  roster.listed(after, page, asked)
   changed()
   return page
 }
@@ -82,12 +90,23 @@ const listAll = async (signal: AbortSignal): Promise<void> => {
   } while (after !== undefined)
 }
 
+/** The server has dropped events, since this page reads too slowly: the list tells what became of them. */
+const lagged = (lost: number, signal: AbortSignal): void => {
+  roster.isBehind = true
+  outcome.value = `${count(lost)} events were lost, since this page is too slow for them: the list is read again`
+  changed()
+  void listAll(signal).catch(() => {})
+}
+
+let hasFollowed = false
+
 const follow = async (signal: AbortSignal): Promise<void> => {
   const response = await call("/events", { signal, headers: { accept: "text/event-stream" } })
   if (response.body === null) return
   const parser = createParser({
     onEvent: ({ data, event }) => {
-      if (event === "lagged") void listAll(signal).catch(() => {})
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server's own event
+      if (event === "lagged") lagged((JSON.parse(data) as { readonly lost: number }).lost, signal)
       else if (event === "opened" || event === "stopping" || event === "closed") {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server's own event
         roster.happened(event, JSON.parse(data) as Connection)
@@ -97,6 +116,8 @@ const follow = async (signal: AbortSignal): Promise<void> => {
   })
   // Only now: what happens while the list is read is told by the stream.
   roster.clear()
+  roster.isBehind = hasFollowed
+  hasFollowed = true
   const listing = async (): Promise<void> => {
     await listAll(signal)
     access.value = { is: "open" }
@@ -114,6 +135,13 @@ const follow = async (signal: AbortSignal): Promise<void> => {
   await Promise.all([listing(), reading()])
 }
 
+/** Keeps a token, or none. */
+const keep = (text: string): void => {
+  token.value = text
+  if (text === "") sessionStorage.removeItem(TOKEN)
+  else sessionStorage.setItem(TOKEN, text)
+}
+
 let attempt = 0
 let current: AbortController | undefined
 let timer: ReturnType<typeof setTimeout> | undefined
@@ -125,7 +153,7 @@ export const start = (): void => {
   const controller = new AbortController()
   current = controller
   const run = async (): Promise<void> => {
-    let problem = "the stream of events has ended"
+    let problem = "The server has ended the stream of events."
     try {
       await follow(controller.signal)
     } catch (error) {
@@ -134,10 +162,16 @@ export const start = (): void => {
         controller.abort()
         roster.clear()
         changed()
-        access.value = { is: "refused", status: error.status, message: error.message }
+        access.value = {
+          is: "refused",
+          status: error.status,
+          message: error.message,
+          isWrong: error.status === 401 && token.value !== ""
+        }
+        if (error.status === 401) keep("")
         return
       }
-      problem = "the server doesn't answer"
+      problem = "The server doesn't answer."
     }
     if (controller.signal.aborted) return
     controller.abort()
@@ -164,10 +198,7 @@ setInterval(() => void refresh(), REFRESH)
 
 /** Takes another token, or none. */
 export const useToken = (text: string): void => {
-  token.value = text
-  if (text === "") sessionStorage.removeItem(TOKEN)
-  else sessionStorage.setItem(TOKEN, text)
-  access.value = { is: "asking" }
+  keep(text)
   attempt = 0
   start()
 }
@@ -177,10 +208,10 @@ const act = async (what: string, path: string, init: RequestInit): Promise<void>
     const response = await call(path, init)
     const body: unknown = await response.json().catch(() => undefined)
     const stopped =
-      typeof body === "object" && body !== null && "stopped" in body ? `: ${String(body.stopped)}` : ""
+      typeof body === "object" && body !== null && "stopped" in body ? `, ${count(Number(body.stopped))}` : ""
     outcome.value = `${what}${stopped}`
   } catch (error) {
-    outcome.value = `not ${what}: ${error instanceof Error ? error.message : "the server doesn't answer"}`
+    outcome.value = `not ${what}: ${error instanceof Refused ? error.message : "the server doesn't answer"}`
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import { signal } from "@preact/signals"
 import { useEffect } from "preact/hooks"
-import { fromHex } from "./Format.js"
+import { bytes, fromHex } from "./Format.js"
 import * as Session from "./Session.js"
 import { settings } from "./Settings.js"
 
@@ -25,7 +25,8 @@ const sendWritten = (written: string): boolean => {
 
 /** Bytes that may wait in the browser while messages are sent as fast as can be. */
 const AHEAD = 1024 ** 2
-const BURST = 200
+/** How long they are sent without a pause, in milliseconds: what comes and what is seen have their turn in between. */
+const BURST = 10
 
 const stopRepeating = (): void => {
   clearInterval(repeating.value)
@@ -46,11 +47,8 @@ const repeat = (): void => {
   }
   repeating.value = setInterval(() => {
     if (every > 0) return once()
-    for (
-      let sent = 0;
-      sent < BURST && repeating.value !== undefined && Session.waitingBytes() < AHEAD;
-      sent++
-    )
+    const until = performance.now() + BURST
+    while (repeating.value !== undefined && Session.waitingBytes() < AHEAD && performance.now() < until)
       once()
   }, every)
 }
@@ -58,7 +56,9 @@ const repeat = (): void => {
 /** Sends a file as one binary message. */
 export const sendFile = async (file: File): Promise<void> => {
   if (file.size > settings.maxPayload)
-    Session.complain(Session.tooLarge(file.name, file.size, settings.maxPayload))
+    Session.complain(
+      `${file.name} has ${bytes(file.size)}, more than the ${bytes(settings.maxPayload)} that the server takes in one message: it closes with 1009`
+    )
   try {
     if (!Session.send(new Uint8Array(await file.arrayBuffer())))
       Session.complain(`${file.name} was not sent: connect first`)
@@ -97,7 +97,7 @@ export const Composer = () => {
         }}
       />
       <div class="row">
-        <button class={isOpen ? "primary" : ""} aria-disabled={!isOpen}>
+        <button class={isOpen ? "send primary" : "send"} aria-disabled={!isOpen}>
           Send
         </button>
         <select
@@ -106,7 +106,7 @@ export const Composer = () => {
           onChange={(event) => (isHex.value = event.currentTarget.value === "hex")}
         >
           <option value="text">as text</option>
-          <option value="hex">as bytes, in hex</option>
+          <option value="hex">as hex</option>
         </select>
         <label class={isOpen ? "button" : "button off"}>
           File…
@@ -153,7 +153,7 @@ export const Composer = () => {
       </div>
       <span id="message-hint" class={problem.value === "" ? "hint" : "hint bad"}>
         {problem.value ||
-          "Enter sends, Shift+Enter breaks the line. A file dropped here is sent as one binary message; {n} counts when repeating."}
+          "Enter sends, Shift+Enter breaks the line. A dropped file is one binary message. {n} counts when repeating."}
       </span>
     </form>
   )

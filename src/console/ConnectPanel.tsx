@@ -5,10 +5,12 @@ import { signal } from "@preact/signals"
 import { useEffect, useState } from "preact/hooks"
 import { ceiling, steps } from "./Backoff.js"
 import { wordsFor } from "./CloseWords.js"
-import { FaultForm, faultQuery, isReadable, Url } from "./FaultForm.js"
-import { age, bytes, millis } from "./Format.js"
+import { FaultForm, faultQuery, isReadable } from "./FaultForm.js"
+import { age, bytes, count, millis } from "./Format.js"
 import * as Session from "./Session.js"
 import { settings } from "./Settings.js"
+import type { Ending as Outcome, State } from "./State.js"
+import { Url } from "./Url.js"
 
 const subprotocols = signal("")
 const problem = signal("")
@@ -38,49 +40,54 @@ const useTicks = (isRunning: boolean): void => {
   }, [isRunning])
 }
 
-const lines = (ending: Session.Ending): ReadonlyArray<string> => {
+const lines = (ending: Outcome): ReadonlyArray<string> => {
+  const asked = ending.fault === undefined ? [] : [`You had asked for ${ending.fault}.`]
   if (!ending.wasOpen) {
     return [
-      "The handshake failed, with 1006. A page is never told why: the server may have refused it, or hung, or be away.",
-      ending.fault === "refuse" || ending.fault === "hang"
-        ? `You had asked for ${ending.fault}. Clients that aren't browsers see the status.`
-        : "The URL with curl -i, or the server's log at level debug, tells more."
+      ...asked,
+      "A page is never told why: the server may have refused, hung or been away.",
+      "Other clients see the status; the server logs it at level debug."
     ]
   }
   const { advice, meaning } = wordsFor(ending.code)
   return [
+    ...asked,
     meaning,
     ending.code === 1009
       ? `This server takes at most ${bytes(settings.maxPayload)} in one message (--max-payload).`
-      : `A good client: ${advice.charAt(0).toLowerCase()}${advice.slice(1)}`,
-    ...(ending.fault === undefined ? [] : [`You had asked for ${ending.fault}.`])
+      : `A good client ${advice}`
   ]
 }
 
-const Ending = ({ ending }: { readonly ending: Session.Ending }) => (
+const headlineOf = ({ code, wasOpen }: Outcome): string =>
+  wasOpen ? wordsFor(code).name || "Closed" : "Handshake failed"
+
+const Ending = ({ ending }: { readonly ending: Outcome }) => (
   <>
     <p class="headline">
-      <b class="code">{ending.code}</b>{" "}
-      {ending.wasOpen ? wordsFor(ending.code).name || "Closed" : "Handshake failed"}
+      <b class="code">{ending.code}</b> {headlineOf(ending)}
       {ending.reason === "" ? "" : `: “${ending.reason}”`}
     </p>
     {lines(ending).map((line) => (
       <p key={line}>{line}</p>
     ))}
     <p class="quiet">
-      {ending.wasClean ? "Clean" : "Not clean"}; {ending.wasOpen ? "open" : "tried"} for{" "}
-      {millis(ending.lasted)}; {ending.unanswered} unanswered.
+      {ending.wasOpen ? "Open" : "Tried"} for {millis(ending.lasted)}
+      {ending.wasOpen
+        ? `, ended ${ending.wasClean ? "with" : "without"} a close handshake, ${count(ending.unanswered)} unanswered`
+        : ""}
+      .
     </p>
   </>
 )
 
-const Waiting = ({ state }: { readonly state: Extract<Session.State, { is: "waiting" }> }) => (
+const Waiting = ({ state }: { readonly state: Extract<State, { is: "waiting" }> }) => (
   <>
     <p class="headline">
-      Attempt {state.attempt + 1} in {(Math.max(0, state.until - performance.now()) / 1000).toFixed(1)} s
+      {`Attempt ${state.attempt + 1} in ${(Math.max(0, state.until - performance.now()) / 1000).toFixed(1)} s`}
     </p>
     <p>
-      Waits {millis(state.wait)}, drawn from 0 to {millis(ceiling(state.attempt))}.
+      Waits {millis(state.wait)}, drawn from 0 to {ceiling(state.attempt) / 1000} s:
     </p>
     <ol class="steps" aria-label="Back-off, in seconds">
       {steps.map((step, index) => (
@@ -94,14 +101,11 @@ const Waiting = ({ state }: { readonly state: Extract<Session.State, { is: "wait
     </ol>
     <p class="row">
       <button type="button" onClick={Session.hurry}>
-        Now
-      </button>
-      <button type="button" onClick={Session.stopReconnecting}>
-        Give up
+        Try now
       </button>
     </p>
     <p class="quiet">
-      Last: {state.ending.code} {state.ending.wasOpen ? wordsFor(state.ending.code).name : "Handshake failed"}
+      Last: {state.ending.code} {headlineOf(state.ending)}
     </p>
   </>
 )
@@ -113,26 +117,28 @@ const Status = () => {
   switch (state.is) {
     case "idle":
       return (
-        <p class="quiet">Not connected. What you send comes back with the same type and the same bytes.</p>
+        <p class="quiet">
+          Not connected. A message that comes back as it was is counted as an echo, with the time that it
+          took.
+        </p>
       )
     case "connecting":
-      return <p class="headline">Connecting… {(gone / 1000).toFixed(1)} s</p>
+      return <p class="headline">{`Connecting… ${(gone / 1000).toFixed(1)} s`}</p>
     case "open": {
-      const waiting = Session.waitingBytes()
       return (
         <>
           <p class="headline">Connected for {age(gone)}</p>
-          <p class="quiet">
-            {waiting === 0 ? "Nothing waits to be sent." : `${bytes(waiting)} wait to be sent.`}
-          </p>
+          {state.asked === "" ? null : <p class="asked">Asked for {state.asked}</p>}
+          {state.subprotocol === "" ? null : <p class="asked">Subprotocol {state.subprotocol}</p>}
+          <p class="quiet">{`${bytes(Session.waitingBytes())} wait in the browser to be sent.`}</p>
         </>
       )
     }
     case "closing":
       return (
         <>
-          <p class="headline">Closing… {(gone / 1000).toFixed(1)} s</p>
-          <p class="quiet">Waits for the server's Close frame; Chromium gives it 60 s.</p>
+          <p class="headline">{`Closing… ${(gone / 1000).toFixed(1)} s`}</p>
+          <p class="quiet">Waits for the server's Close frame. Chromium gives up after 60 s.</p>
         </>
       )
     case "waiting":
@@ -161,12 +167,15 @@ const spoken = (): string => {
 }
 
 export const ConnectPanel = () => {
-  const { is } = Session.state.value
+  const state = Session.state.value
+  const { is } = state
+  // That a connection ended as it should is nothing to be alarmed by.
+  const isCalm = state.is === "ended" && state.ending.code === 1000
   return (
     <section class="panel connect" aria-labelledby="connect-title">
       <header>
         <h2 id="connect-title">Connect</h2>
-        <span class={`state ${is}`}>
+        <span class={`state ${is}${isCalm ? " calm" : ""}`}>
           {is === "waiting" ? "reconnecting" : is === "idle" ? "not connected" : is}
         </span>
       </header>
@@ -203,7 +212,7 @@ export const ConnectPanel = () => {
           <Status />
         </div>
         <div class="body">
-          {settings.faults ? <FaultForm /> : <p class="quiet">Faults are off on this server.</p>}
+          <FaultForm />
           <div class="field">
             <label for="subprotocols">Subprotocols</label>
             <input
@@ -216,7 +225,7 @@ export const ConnectPanel = () => {
               onInput={(event) => (subprotocols.value = event.currentTarget.value)}
             />
             <span id="subprotocols-hint" class={problem.value === "" ? "hint" : "hint bad"}>
-              {problem.value || "comma separated"}
+              {problem.value || "separated by commas, the preferred one first"}
             </span>
           </div>
         </div>

@@ -26,7 +26,7 @@ const StopAll = () => {
             Stop {count(Admin.roster.count)} with {code.value || "1001"}
           </button>
           <button type="button" onClick={() => (isSure.value = false)}>
-            Keep
+            Cancel
           </button>
         </>
       ) : (
@@ -44,12 +44,16 @@ const StopAll = () => {
 
 const Bar = () => {
   void Admin.rosterRevision.value
+  const { closed, count: open, isBehind, opened } = Admin.roster
   return (
     <div class="bar">
       <span>
-        <b>{count(Admin.roster.count)}</b> open · {count(Admin.roster.opened)} opened ·{" "}
-        {count(Admin.roster.closed)} closed
-        <span class="quiet"> since this page</span>
+        <b>{count(open)}</b> open
+        <span class="quiet">
+          , {isBehind ? "more than " : ""}
+          {count(opened)} opened and {count(closed)} closed
+          <span class="since"> since this page was opened</span>
+        </span>
       </span>
       <span class="row">
         <label>
@@ -79,32 +83,34 @@ const Bar = () => {
 
 export const ConnectionsPanel = () => {
   const access = Admin.access.value
+  const isOpen = access.is === "open"
+  const outcome = Admin.outcome.value
   return (
     <section class="panel everyone" aria-labelledby="everyone-title">
       <header>
         <h2 id="everyone-title">Connections</h2>
         <span class="row">
-          <span role="status" class="quiet outcome">
-            {Admin.outcome.value}
-          </span>
-          {Admin.token.value === "" || access.is !== "open" ? null : (
+          {Admin.token.value === "" || !isOpen ? null : (
             <button type="button" onClick={() => Admin.useToken("")}>
               Forget token
             </button>
           )}
-          <span class={`state ${access.is}`}>{access.is === "open" ? "live" : access.is}</span>
+          <span class={`state ${access.is}`}>{isOpen ? "live" : access.is}</span>
         </span>
       </header>
       {access.is === "refused" ? (
-        <TokenForm status={access.status} message={access.message} />
-      ) : access.is === "open" ? (
+        <TokenForm access={access} />
+      ) : isOpen ? (
         <>
           <Bar />
           <Table />
+          <p role="status" class="outcome quiet" title={outcome}>
+            {outcome || "While you point at a row, none moves."}
+          </p>
         </>
       ) : (
         <p class="empty">
-          {access.is === "asking" ? "Asking the server…" : `Tries again: ${access.message}.`}
+          {access.is === "asking" ? "Asking the server…" : `${access.message} Trying again.`}
         </p>
       )}
     </section>

@@ -1,14 +1,18 @@
 /**
- * The form of faults, and the URL that it makes.
+ * The form of faults, as far as this server lets anybody ask for them.
  */
 import { computed, signal } from "@preact/signals"
+import * as Admin from "./Admin.js"
 import { type Fault, faults, initialValues, parameters, problemWith, type Values } from "./FaultTable.js"
-import { urlWith } from "./Settings.js"
+import { settings } from "./Settings.js"
 
 const groups = ["Endings", "Silence", "Handshake", "Echoes"] as const
 
 export const chosen = signal<Fault | undefined>(undefined)
 const values = signal<Values>({})
+
+/** Whether a URL can ask for faults. */
+const isInUrl = settings.faults === "clients"
 
 /** Whether the form can be read. */
 export const isReadable = computed(
@@ -23,7 +27,9 @@ export const faultParameters = computed(() =>
 )
 
 /** The query that asks for the fault. */
-export const faultQuery = computed(() => new URLSearchParams(faultParameters.value).toString())
+export const faultQuery = computed(() =>
+  isInUrl ? new URLSearchParams(faultParameters.value).toString() : ""
+)
 
 const choose = (kind: string): void => {
   const fault = faults.find((fault) => fault.kind === kind)
@@ -38,11 +44,12 @@ const Fields = ({ fault }: { readonly fault: Fault }) => (
       const problem = problemWith(field, text)
       const id = `fault-${field.name}`
       return (
-        <div class="field" key={field.name}>
+        <div class={`field ${field.name}`} key={field.name}>
           <label for={id}>{field.label}</label>
           <input
             id={id}
             value={text}
+            placeholder={field.empty}
             autocomplete="off"
             spellcheck={false}
             aria-describedby={`${id}-hint`}
@@ -60,29 +67,51 @@ const Fields = ({ fault }: { readonly fault: Fault }) => (
   </div>
 )
 
+const Choice = () => (
+  <div class="field">
+    <label for="fault">Fault</label>
+    <select
+      id="fault"
+      value={chosen.value?.kind ?? ""}
+      onChange={(event) => choose(event.currentTarget.value)}
+    >
+      <option value="">none</option>
+      {groups.map((group) => {
+        const offered = faults.filter((one) => one.group === group && (isInUrl || one.isLive))
+        return offered.length === 0 ? null : (
+          <optgroup label={group} key={group}>
+            {offered.map(({ kind }) => (
+              <option value={kind} key={kind}>
+                {kind}
+              </option>
+            ))}
+          </optgroup>
+        )
+      })}
+    </select>
+  </div>
+)
+
 export const FaultForm = () => {
   const fault = chosen.value
+  if (settings.faults === "nobody")
+    return (
+      <p class="quiet">
+        This server makes no faults: it was started with --faults off, or its program provides none.
+      </p>
+    )
+  const isWelcome = Admin.access.value.is === "open"
+  if (!isInUrl && !isWelcome)
+    return <p class="quiet">The program of this server decides what goes wrong with its connections.</p>
   return (
     <div class="faults">
-      <div class="field">
-        <label for="fault">Fault</label>
-        <select id="fault" value={fault?.kind ?? ""} onChange={(event) => choose(event.currentTarget.value)}>
-          <option value="">none: an honest echo</option>
-          {groups.map((group) => (
-            <optgroup label={group} key={group}>
-              {faults
-                .filter((one) => one.group === group)
-                .map(({ kind }) => (
-                  <option value={kind} key={kind}>
-                    {kind}
-                  </option>
-                ))}
-            </optgroup>
-          ))}
-        </select>
-      </div>
+      <Choice />
       {fault === undefined ? (
-        <p class="explain">Choose what shall go wrong with the next connection.</p>
+        <p class="explain">
+          {isInUrl
+            ? "What is to go wrong with the next connection. Most faults can be applied to open ones, too, in the table of connections."
+            : "The program of this server decides what goes wrong with new connections. A fault can be applied to open ones, in the table of connections."}
+        </p>
       ) : (
         <>
           <p class="explain">
@@ -94,37 +123,3 @@ export const FaultForm = () => {
     </div>
   )
 }
-
-const isCopied = signal(false)
-
-/** Copies text; the clipboard's own API exists only on https and localhost. */
-const copy = async (input: HTMLInputElement): Promise<void> => {
-  try {
-    await navigator.clipboard.writeText(input.value)
-  } catch {
-    input.select()
-    document.execCommand("copy")
-  }
-  isCopied.value = true
-  setTimeout(() => (isCopied.value = false), 1500)
-}
-
-/** The URL of the connection, ready to copy. */
-export const Url = () => (
-  <div class="field">
-    <label for="url">URL</label>
-    <div class="joined">
-      <input id="url" class="mono" readOnly value={urlWith(faultQuery.value)} />
-      <button
-        type="button"
-        class="copy"
-        onClick={() => {
-          const input = document.querySelector<HTMLInputElement>("#url")
-          if (input !== null) void copy(input)
-        }}
-      >
-        {isCopied.value ? "Copied" : "Copy"}
-      </button>
-    </div>
-  </div>
-)

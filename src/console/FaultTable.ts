@@ -15,6 +15,8 @@ export interface Field {
   readonly name: string
   readonly label: string
   readonly hint: string
+  /** What an empty field stands for, unless it must not be empty. */
+  readonly empty: string
   /** What stands in the field at first. */
   readonly initial: string
   readonly isRequired: boolean
@@ -28,9 +30,8 @@ const field = (
   hint: string,
   accepts: string,
   isValid: (text: string) => boolean,
-  initial = "",
-  isRequired = false
-): Field => ({ name, label, hint, accepts, isValid, initial, isRequired })
+  { empty = "", initial = "" }: { readonly empty?: string; readonly initial?: string } = {}
+): Field => ({ name, label, hint, accepts, isValid, empty, initial, isRequired: empty === "" })
 
 const isCode = (text: string): boolean =>
   [
@@ -53,20 +54,24 @@ const isThroughput = (text: string): boolean => {
 const after = field(
   "after",
   "After",
-  "5s or 3msg; empty: at once",
+  "such as 5s or 3msg",
   "a time such as 5s, or messages such as 3msg",
-  (text) => moment.test(text)
+  (text) => moment.test(text),
+  { empty: "at once" }
 )
-const seed = field("seed", "Seed", "repeats exactly", "a whole number", isWhole(0, Number.MAX_SAFE_INTEGER))
-const share = field(
-  "rate",
-  "Share of echoes",
-  "0 to 1",
-  "a share from 0 to 1, such as 0.25",
-  isShare,
-  "0.25",
-  true
+const seed = field(
+  "seed",
+  "Seed",
+  "to repeat exactly",
+  "a whole number",
+  isWhole(0, Number.MAX_SAFE_INTEGER),
+  {
+    empty: "drawn"
+  }
 )
+const share = field("rate", "Share of echoes", "0 to 1", "a share from 0 to 1, such as 0.25", isShare, {
+  initial: "0.25"
+})
 const isTime = (text: string): boolean => time.test(text)
 
 /** A fault: one choice of the form. */
@@ -92,15 +97,19 @@ export const faults: ReadonlyArray<Fault> = [
     does: "The server closes with a code and a reason.",
     sees: "A clean end with that code.",
     fields: [
-      field("code", "Code", "1000 if empty", "1000-1003, 1007-1014 or 3000-4999", isCode, "4001"),
+      field("code", "Code", "such as 1012 or 4001", "1000-1003, 1007-1014 or 3000-4999", isCode, {
+        empty: "1000",
+        initial: "4001"
+      }),
+      after,
       field(
         "reason",
         "Reason",
-        "text",
         "at most 123 bytes",
-        (text) => new TextEncoder().encode(text).length <= 123
-      ),
-      after
+        "at most 123 bytes",
+        (text) => new TextEncoder().encode(text).length <= 123,
+        { empty: "none" }
+      )
     ],
     isLive: true
   },
@@ -158,14 +167,13 @@ export const faults: ReadonlyArray<Fault> = [
     does: "The handshake is answered with an HTTP status.",
     sees: "A failed handshake; never the status, nor Retry-After.",
     fields: [
-      field("status", "Status", "503 if empty", "an HTTP status from 400 to 599", isWhole(400, 599), "503"),
-      field(
-        "retry-after",
-        "Retry after, in seconds",
-        "optional",
-        "a whole number of seconds",
-        isWhole(0, 10 ** 9)
-      )
+      field("status", "Status", "400 to 599", "an HTTP status from 400 to 599", isWhole(400, 599), {
+        empty: "503",
+        initial: "503"
+      }),
+      field("retry-after", "Retry-After", "in seconds", "a whole number of seconds", isWhole(0, 10 ** 9), {
+        empty: "none"
+      })
     ],
     isLive: false
   },
@@ -181,10 +189,13 @@ export const faults: ReadonlyArray<Fault> = [
     kind: "delay",
     group: "Echoes",
     does: "Each echo is late, in order.",
-    sees: "Longer round trips: see the plot.",
+    sees: "Longer round trips, in the plot.",
     fields: [
-      field("time", "Time", "such as 200ms", "a time such as 200ms", isTime, "200ms", true),
-      field("jitter", "Jitter, ±", "none if empty", "a time such as 50ms", isTime, "50ms"),
+      field("time", "Time", "such as 200ms", "a time such as 200ms", isTime, { initial: "200ms" }),
+      field("jitter", "Jitter, ±", "such as 50ms", "a time such as 50ms", isTime, {
+        empty: "none",
+        initial: "50ms"
+      }),
       seed,
       after
     ],
@@ -194,7 +205,7 @@ export const faults: ReadonlyArray<Fault> = [
     kind: "drop",
     group: "Echoes",
     does: "A share of the echoes is left out.",
-    sees: "Messages without an answer.",
+    sees: "Messages without an answer: lost.",
     fields: [share, seed, after],
     isLive: true
   },
@@ -202,7 +213,7 @@ export const faults: ReadonlyArray<Fault> = [
     kind: "duplicate",
     group: "Echoes",
     does: "A share of the echoes comes twice.",
-    sees: "Messages that were not asked for.",
+    sees: "Messages beyond those that it has sent: extra.",
     fields: [share, seed, after],
     isLive: true
   },
@@ -212,7 +223,9 @@ export const faults: ReadonlyArray<Fault> = [
     does: "Echoes trickle at so many bytes a second.",
     sees: "Round trips that grow with the size of what was sent.",
     fields: [
-      field("rate", "Bytes a second", "such as 10KiB", "500, 10KiB, 1MiB", isThroughput, "10KiB", true),
+      field("rate", "Bytes a second", "such as 10KiB", "500, 10KiB, 1MiB", isThroughput, {
+        initial: "10KiB"
+      }),
       after
     ],
     isLive: true

@@ -3,7 +3,7 @@
  */
 import { signal } from "@preact/signals"
 import { useLayoutEffect, useRef, useState } from "preact/hooks"
-import { Composer, sendFile } from "./Composer.js"
+import { Composer } from "./Composer.js"
 import { bytes, clock, count, dump, millis } from "./Format.js"
 import type { Entry } from "./MessageLog.js"
 import { Plot } from "./Plot.js"
@@ -27,7 +27,7 @@ const tripOf = ({ fate, kind, roundTrip }: Entry): string =>
       : fate === "lost"
         ? "lost"
         : kind === "received"
-          ? "unasked"
+          ? "extra"
           : ""
     : millis(roundTrip)
 
@@ -77,18 +77,19 @@ const detailOf = ({ payload, preview }: Entry): string => {
 
 const List = () => {
   const scroller = useRef<HTMLDivElement>(null)
-  const revision = Session.revision.value
+  void Session.revision.value
+  const follows = isFollowing.value
   const { dropped, entries } = Session.log
   const { end, start } = useWindow(scroller, entries.length, ROW)
   const [, redraw] = useState(0)
-  const lastTop = useRef(0)
+  const last = useRef({ top: 0, height: 0 })
   useLayoutEffect(() => {
     const element = scroller.current
     if (element === null) return
-    if (isFollowing.value) element.scrollTop = element.scrollHeight
-    // Cleared or trimmed lists scroll up by themselves.
-    lastTop.current = element.scrollTop
-  }, [revision, isFollowing.value])
+    if (follows) element.scrollTop = element.scrollHeight
+    // Cleared or trimmed lists, and those that become higher, scroll up by themselves.
+    last.current = { top: element.scrollTop, height: element.clientHeight }
+  })
   const select = (index: number): void => {
     const to = Math.max(0, Math.min(entries.length - 1, index))
     const entry = entries[to]
@@ -133,10 +134,12 @@ const List = () => {
       onKeyDown={onKeyDown}
       onScroll={(event) => {
         const { clientHeight, scrollHeight, scrollTop } = event.currentTarget
+        // A list that has another height has been scrolled by that, and is about to be drawn again.
+        if (clientHeight !== last.current.height) return
         // Who scrolls up wants to read; what is added at the end scrolls nothing up.
-        if (scrollTop < lastTop.current - 1) isFollowing.value = false
-        else if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
-        lastTop.current = scrollTop
+        if (scrollTop + clientHeight >= scrollHeight - 2) isFollowing.value = true
+        else if (scrollTop < last.current.top - 1) isFollowing.value = false
+        last.current = { top: scrollTop, height: clientHeight }
       }}
     >
       <div class="spacer" role="presentation" style={{ height: `${entries.length * ROW}px` }}>
@@ -159,13 +162,13 @@ const Detail = () => {
         <h3>
           {entry.kind === "event"
             ? "Event"
-            : `${entry.kind}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
+            : `${entry.kind === "sent" ? "Sent" : "Received"}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
         </h3>
         <button type="button" onClick={() => (isDetailed.value = false)}>
           Close details
         </button>
       </header>
-      <pre tabIndex={0} aria-label="The whole message">
+      <pre class={entry.isText ? "" : "dump"} tabIndex={0} aria-label="The whole message">
         {detailOf(entry)}
       </pre>
     </div>
@@ -178,15 +181,7 @@ export const togglePause = (): void => {
 }
 
 export const MessagesPanel = () => (
-  <section
-    class="panel talk"
-    aria-labelledby="messages-title"
-    onDragOver={(event) => event.preventDefault()}
-    onDrop={(event) => {
-      event.preventDefault()
-      for (const file of event.dataTransfer?.files ?? []) void sendFile(file)
-    }}
-  >
+  <section class="panel talk" aria-labelledby="messages-title">
     <header>
       <h2 id="messages-title">Messages</h2>
       <span class="row">
@@ -211,8 +206,10 @@ export const MessagesPanel = () => (
       </span>
     </header>
     <Plot />
-    <List />
-    <Detail />
+    <div class="split">
+      <List />
+      <Detail />
+    </div>
     <Composer />
   </section>
 )

@@ -3,14 +3,25 @@
  */
 import { useEffect, useRef } from "preact/hooks"
 import UPlot from "uplot"
-import { count, millis } from "./Format.js"
+import { clock, count, millis } from "./Format.js"
 import { figuresOf } from "./RoundTrips.js"
 import * as Session from "./Session.js"
 
 const HEIGHT = 110
+/** The shortest time that is plotted, in seconds. */
+const SHORTEST = 10
+/** Distances of the times of day that are written below, in seconds. */
+const DISTANCES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400]
 
 const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+const timeOfDay = (seconds: number): string => clock(seconds * 1000).slice(0, "14:03:09".length)
+
+const rangeOf = (times: ArrayLike<number>): [from: number, to: number] => {
+  const to = times[times.length - 1] ?? 0
+  return [Math.min(times[0] ?? to, to - SHORTEST), to]
+}
 
 const make = (element: HTMLElement): UPlot => {
   const axis = {
@@ -23,11 +34,16 @@ const make = (element: HTMLElement): UPlot => {
     {
       width: Math.max(100, element.clientWidth),
       height: HEIGHT,
+      // Room for half of a time of day that stands below the end.
+      padding: [8, 30, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, y: false },
-      scales: { x: { time: false }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+      scales: {
+        x: { time: false, range: ({ data: [times] }) => rangeOf(times) },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] }
+      },
       axes: [
-        { ...axis, size: 22, values: (_, ticks) => ticks.map((tick) => `${tick} s`) },
+        { ...axis, size: 22, space: 80, incrs: DISTANCES, values: (_, ticks) => ticks.map(timeOfDay) },
         { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => `${tick} ms`) }
       ],
       series: [
@@ -49,7 +65,7 @@ const make = (element: HTMLElement): UPlot => {
   )
 }
 
-export const Plot = () => {
+const Canvas = ({ label }: { readonly label: string }) => {
   const element = useRef<HTMLDivElement>(null)
   const plot = useRef<UPlot | undefined>(undefined)
   useEffect(() => {
@@ -70,10 +86,16 @@ export const Plot = () => {
       made.destroy()
     }
   }, [])
-  const revision = Session.revision.value
+  const { times, trips } = Session.plot
+  // Only when there is another: to draw takes longer than all else that the page does.
   useEffect(() => {
-    plot.current?.setData([Session.plot.times, Session.plot.trips])
-  }, [revision])
+    plot.current?.setData([times, trips])
+  }, [trips, trips.length])
+  return <div class="canvas" role="img" aria-label={label} ref={element} />
+}
+
+export const Plot = () => {
+  void Session.revision.value
   const figures = figuresOf(Session.plot.trips)
   const shown = (pick: (figures: NonNullable<ReturnType<typeof figuresOf>>) => number): string =>
     figures === undefined ? "–" : millis(pick(figures))
@@ -82,7 +104,7 @@ export const Plot = () => {
       ? "Round-trip times: none yet"
       : `Round-trip times of ${count(figures.count)} messages: median ${millis(figures.median)}, highest ${millis(figures.max)}`
   return (
-    <div class="plot">
+    <div class={figures === undefined ? "plot unplotted" : "plot"}>
       <dl class="figures">
         {(
           [
@@ -94,7 +116,7 @@ export const Plot = () => {
             ["sent", count(Session.totals.sent)],
             ["received", count(Session.totals.received)],
             ["lost", count(Session.totals.lost)],
-            ["unasked", count(Session.totals.unasked)]
+            ["extra", count(Session.totals.extra)]
           ] as const
         ).map(([name, value]) => (
           <div key={name}>
@@ -103,7 +125,8 @@ export const Plot = () => {
           </div>
         ))}
       </dl>
-      <div class="canvas" role="img" aria-label={described} ref={element} />
+      <Canvas label={described} />
+      {figures === undefined ? <p class="quiet">Round-trip times are plotted here.</p> : null}
     </div>
   )
 }

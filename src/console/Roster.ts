@@ -33,8 +33,13 @@ export const timeOf = (time: number | string): number => (typeof time === "numbe
 export class Roster {
   readonly #live = new Map<string, Connection>()
   readonly #ended = new Set<string>()
+  /** With which event those came that were not learned from a list. */
+  readonly #since = new Map<string, number>()
+  #events = 0
   opened = 0
   closed = 0
+  /** Whether some events never came: then more were opened and closed. */
+  isBehind = false
 
   get count(): number {
     return this.#live.size
@@ -48,8 +53,14 @@ export class Roster {
     return this.#live.get(id)
   }
 
+  /** How many events have come: what a page of the list is to be taken with that is asked for now. */
+  get events(): number {
+    return this.#events
+  }
+
   /** Takes an event. */
   happened(name: string, connection: Connection): void {
+    this.#events++
     if (name === "closed") {
       if (this.#ended.has(connection.id)) return
       this.closed++
@@ -57,32 +68,36 @@ export class Roster {
       return
     }
     if (name === "opened") this.opened++
-    if (!this.#ended.has(connection.id)) this.#live.set(connection.id, connection)
+    if (this.#ended.has(connection.id)) return
+    if (!this.#live.has(connection.id)) this.#since.set(connection.id, this.#events)
+    this.#live.set(connection.id, connection)
   }
 
   /**
-   * Takes a page of the list, which began after an id. Ids are in order: who isn't on the page and should be has ended,
-   * though no event told; who comes behind the last page may have just come.
+   * Takes a page of the list, which began after an id, and was asked for when so many events had come. Ids are in order:
+   * who was there by then, should be on the page and isn't has ended, though no event told.
    */
-  listed(after: string | undefined, { connections, next }: Page): void {
+  listed(after: string | undefined, { connections, next }: Page, asked: number): void {
     const last = connections.at(-1)?.id
     const listed = new Set(connections.map(({ id }) => id))
     for (const connection of connections)
       if (!this.#ended.has(connection.id)) this.#live.set(connection.id, connection)
-    if (last === undefined && next !== null) return
     for (const id of this.#live.keys()) {
-      const isWithin = (after === undefined || id > after) && last !== undefined && id <= last
-      if (isWithin && !listed.has(id)) this.#forget(id)
+      const isWithin =
+        (after === undefined || id > after) && (next === null || (last !== undefined && id <= last))
+      if (isWithin && !listed.has(id) && (this.#since.get(id) ?? 0) <= asked) this.#forget(id)
     }
   }
 
   clear(): void {
     this.#live.clear()
     this.#ended.clear()
+    this.#since.clear()
   }
 
   #forget(id: string): void {
     this.#live.delete(id)
+    this.#since.delete(id)
     this.#ended.add(id)
     if (this.#ended.size <= REMEMBERED) return
     for (const oldest of this.#ended) {

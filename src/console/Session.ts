@@ -4,36 +4,11 @@
 import { computed, signal } from "@preact/signals"
 import { GOOD, waitBefore } from "./Backoff.js"
 import { wordsFor } from "./CloseWords.js"
-import { bytes, hex, millis } from "./Format.js"
+import { hex, millis } from "./Format.js"
 import { type Entry, MessageLog, type Payload } from "./MessageLog.js"
 import { RoundTrips } from "./RoundTrips.js"
 import { urlWith } from "./Settings.js"
-
-/** Where the connection stands. */
-export type State =
-  | { readonly is: "idle" }
-  | { readonly is: "connecting" | "open" | "closing"; readonly since: number }
-  | { readonly is: "ended"; readonly ending: Ending }
-  | {
-      readonly is: "waiting"
-      readonly ending: Ending
-      readonly attempt: number
-      readonly wait: number
-      readonly until: number
-    }
-
-/** How a connection ended. */
-export interface Ending {
-  readonly code: number
-  readonly reason: string
-  readonly wasClean: boolean
-  /** Whether it had been open: a handshake that failed looks like an end, too. */
-  readonly wasOpen: boolean
-  readonly lasted: number
-  readonly unanswered: number
-  /** The fault that was asked for. */
-  readonly fault: string | undefined
-}
+import type { Ending, State } from "./State.js"
 
 /** Round trips that are plotted: the latest. */
 const PLOTTED = 1000
@@ -43,9 +18,9 @@ export const isReconnecting = signal(false)
 /** Changes with the log, a few times a second. */
 export const revision = signal(0)
 export const log = new MessageLog()
-/** When each round trip ended, in seconds since the page was opened, and how long it took, in milliseconds. */
+/** When each round trip ended, in seconds since 1970, and how long it took, in milliseconds. */
 export const plot: { times: Array<number>; trips: Array<number> } = { times: [], trips: [] }
-export const totals = { sent: 0, received: 0, lost: 0, unasked: 0 }
+export const totals = { sent: 0, received: 0, lost: 0, extra: 0 }
 export const isOpen = computed(() => state.value.is === "open")
 
 let socket: WebSocket | undefined
@@ -83,7 +58,8 @@ const previewOf = (payload: Payload): string =>
 
 const sizes = new TextEncoder()
 const sizeOf = (payload: Payload): number =>
-  typeof payload === "string" ? sizes.encode(payload).length : payload.length
+  // Most text is ASCII, of which none has to be encoded to know.
+  typeof payload === "string" && !/^[\0-\x7f]*$/.test(payload) ? sizes.encode(payload).length : payload.length
 
 const addMessage = (kind: "sent" | "received", payload: Payload): Entry =>
   log.add({
@@ -121,13 +97,13 @@ const take = (payload: Payload): void => {
   const entry = addMessage("received", payload)
   totals.received++
   const trip = roundTrips.received(payload, now)
-  if (trip === undefined) totals.unasked++
+  if (trip === undefined) totals.extra++
   else {
     trip.answered.fate = "answered"
     trip.answered.roundTrip = trip.took
     entry.roundTrip = trip.took
     lose(trip.lost)
-    plot.times.push(now / 1000)
+    plot.times.push((performance.timeOrigin + now) / 1000)
     plot.trips.push(trip.took)
     if (plot.times.length > 2 * PLOTTED) {
       plot.times = plot.times.slice(-PLOTTED)
@@ -182,7 +158,12 @@ const dial = (): void => {
   note(`connecting to ${url}`)
   mine.addEventListener("open", () => {
     openedAt = performance.now()
-    state.value = { is: "open", since: openedAt }
+    state.value = {
+      is: "open",
+      since: openedAt,
+      asked: [...new URLSearchParams(request.query)].map((pair) => pair.join("=")).join(" "),
+      subprotocol: mine.protocol
+    }
     note(
       `connected in ${millis(openedAt - startedAt)}${mine.protocol === "" ? "" : `, subprotocol ${mine.protocol}`}`
     )
@@ -244,13 +225,9 @@ export const clear = (): void => {
   log.clear()
   plot.times = []
   plot.trips = []
-  Object.assign(totals, { sent: 0, received: 0, lost: 0, unasked: 0 })
+  Object.assign(totals, { sent: 0, received: 0, lost: 0, extra: 0 })
   changed()
 }
 
 /** Says that something could not be done. */
 export const complain = note
-
-/** A file that is too large for the server, in words. */
-export const tooLarge = (name: string, size: number, limit: number): string =>
-  `${name} has ${bytes(size)}, more than the ${bytes(limit)} that the server takes in one message: it will close with 1009`

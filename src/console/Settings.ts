@@ -7,8 +7,8 @@ declare const ANSWERBACK_VERSION: string
 export interface Settings {
   /** The path of the WebSocket endpoint. */
   readonly endpoint: string
-  /** Whether clients may ask for faults. */
-  readonly faults: boolean
+  /** Who may ask for faults: clients in the URL and operators by the admin API, operators alone, or nobody. */
+  readonly faults: "clients" | "operators" | "nobody"
   /** Largest message, in bytes. */
   readonly maxPayload: number
 }

@@ -19,8 +19,8 @@ const columns: ReadonlyArray<readonly [SortKey, string, className: string]> = [
   ["openedAt", "Age", "number"],
   ["messagesIn", "In", "number"],
   ["messagesOut", "Out", "number"],
-  ["bytes", "Bytes", "number"],
-  ["bufferedBytes", "Buffered", "number"]
+  ["bytes", "Bytes", "number bytes"],
+  ["bufferedBytes", "Buffered", "number bytes"]
 ]
 
 const sort = signal<{ readonly key: SortKey; readonly isDescending: boolean }>({
@@ -49,7 +49,9 @@ const Row = ({ connection, index }: { readonly connection: Connection; readonly 
   return (
     <tr class={isGone ? "gone" : ""} aria-rowindex={index + 2} data-id={connection.id}>
       <td class="id">{connection.id}</td>
-      <td class="remote">{connection.remote}</td>
+      <td class="remote" title={connection.remote}>
+        {connection.remote}
+      </td>
       <td class={`status ${connection.state}`}>{connection.state}</td>
       <td class="number">{age(Date.now() - timeOf(connection.openedAt))}</td>
       <td class="number">{count(connection.messagesIn)}</td>
@@ -94,7 +96,7 @@ const headerOf = ([key, label, className]: (typeof columns)[number]) => {
     >
       <button type="button" onClick={() => (sort.value = { key, isDescending: isSorted && !isDescending })}>
         {label}
-        <span aria-hidden="true">{isSorted ? (isDescending ? " ↓" : " ↑") : ""}</span>
+        <span aria-hidden="true">{isSorted ? (isDescending ? "↓" : "↑") : ""}</span>
       </button>
     </th>
   )
@@ -124,14 +126,17 @@ export const Table = () => {
   }
   const release = (): void => {
     const body = scroller.current?.querySelector("tbody")
-    if (body?.matches(":hover") === true || body?.contains(document.activeElement) === true) return
+    // A button that was clicked keeps the focus: only who uses the keyboard is on it for a while.
+    const focused = document.activeElement
+    const isOn = focused !== null && body?.contains(focused) === true && focused.matches(":focus-visible")
+    if (body?.matches(":hover") === true || isOn) return
     held = undefined
     Admin.rosterRevision.value++
   }
   return (
     <div
       id="table"
-      class="table"
+      class={chosen.value?.isLive === true ? "table faulty" : "table"}
       tabIndex={0}
       role="region"
       aria-label="Table of connections"
@@ -144,7 +149,7 @@ export const Table = () => {
           <tr aria-rowindex={1}>
             {columns.map(headerOf)}
             <th class="actions" scope="col">
-              Stop
+              Actions
             </th>
           </tr>
         </thead>
@@ -161,7 +166,7 @@ export const Table = () => {
           <tr aria-hidden="true" class="gap" style={{ height: `${(rows.length - end) * ROW}px` }} />
         </tbody>
       </table>
-      {rows.length === 0 ? <p class="empty">No connections.</p> : null}
+      {rows.length === 0 ? <p class="empty">Nobody is connected.</p> : null}
     </div>
   )
 }

@@ -1,41 +1,55 @@
 /**
- * Asks for the token, where the server's API doesn't let this browser in without.
+ * Asks for the token, where the server's API doesn't let this browser in without; or says why it doesn't at all.
  */
 import { signal } from "@preact/signals"
+import type { Access } from "./Admin.js"
 import * as Admin from "./Admin.js"
 
 const typed = signal("")
 
-export const TokenForm = ({ message, status }: { readonly message: string; readonly status: number }) => (
-  <form
-    class="token"
-    onSubmit={(event) => {
-      event.preventDefault()
-      const text = typed.value
-      typed.value = ""
-      Admin.useToken(text)
-    }}
-  >
-    <p>
-      The list of connections is not for everybody: the server answered {status}.{" "}
-      <span class="quiet">{message}</span>
-    </p>
-    <div class="field">
-      <label for="token">Admin token</label>
-      <div class="joined">
-        <input
-          id="token"
-          type="password"
-          autocomplete="off"
-          value={typed.value}
-          aria-describedby="token-hint"
-          onInput={(event) => (typed.value = event.currentTarget.value)}
-        />
-        <button class="primary">Use</button>
-      </div>
-      <span id="token-hint" class="hint">
-        Kept for this tab only, and sent to this server only.
-      </span>
+const Field = ({ isWrong }: { readonly isWrong: boolean }) => (
+  <div class="field">
+    <label for="token">Admin token</label>
+    <div class="joined">
+      <input
+        id="token"
+        type="password"
+        autocomplete="off"
+        value={typed.value}
+        aria-describedby="refusal token-hint"
+        aria-invalid={isWrong}
+        onInput={(event) => (typed.value = event.currentTarget.value)}
+      />
+      <button class="primary">Use</button>
     </div>
-  </form>
+    <span id="token-hint" class="hint">
+      Kept for this tab only, and sent to this server only.
+    </span>
+  </div>
 )
+
+export const TokenForm = ({ access }: { readonly access: Extract<Access, { is: "refused" }> }) => {
+  // Another status is not about the token.
+  const isAsked = access.status === 401
+  return (
+    <form
+      class="token"
+      onSubmit={(event) => {
+        event.preventDefault()
+        const text = typed.value
+        typed.value = ""
+        Admin.useToken(text)
+      }}
+    >
+      <p>
+        {isAsked
+          ? "Who is connected is shown to those who have the server's admin token."
+          : "The server doesn't show this page who is connected."}
+      </p>
+      <p id="refusal" class={access.isWrong ? "bad" : "quiet"}>
+        {access.status}: {access.message}
+      </p>
+      {isAsked ? <Field isWrong={access.isWrong} /> : <button class="again">Ask again</button>}
+    </form>
+  )
+}

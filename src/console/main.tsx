@@ -6,6 +6,7 @@ import { useEffect, useRef } from "preact/hooks"
 import * as Admin from "./Admin.js"
 import { ConnectionsPanel } from "./ConnectionsPanel.js"
 import { ConnectPanel, toggle } from "./ConnectPanel.js"
+import { sendFile } from "./Composer.js"
 import { MessagesPanel, togglePause } from "./MessagesPanel.js"
 import { settings, version } from "./Settings.js"
 
@@ -16,10 +17,28 @@ const shortcuts: ReadonlyArray<readonly [code: string, key: string, does: string
   ["KeyC", "C", "connect or close", toggle],
   ["KeyX", "X", "choose a fault", focus("fault")],
   ["KeyM", "M", "write a message", focus("message")],
-  ["KeyL", "L", "the list of messages: arrows move, Enter shows all of one, Esc hides it", focus("messages")],
+  [
+    "KeyL",
+    "L",
+    "the list of messages: arrows move, Enter shows the whole message, Esc hides it",
+    focus("messages")
+  ],
   ["KeyP", "P", "pause or follow the messages", togglePause],
-  ["KeyT", "T", "the table of connections: arrows lead from row to row", focus("table")]
+  ["KeyT", "T", "the table of connections; up and down lead from a button to the next row's", focus("table")]
 ]
+
+const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes("Files") === true
+
+/** Files may be dropped anywhere: a browser would leave the page for one that missed its place. */
+const onDragOver = (event: DragEvent): void => {
+  if (hasFiles(event)) event.preventDefault()
+}
+
+const onDrop = (event: DragEvent): void => {
+  if (!hasFiles(event)) return
+  event.preventDefault()
+  for (const file of event.dataTransfer?.files ?? []) void sendFile(file)
+}
 
 const App = () => {
   const dialog = useRef<HTMLDialogElement>(null)
@@ -33,7 +52,13 @@ const App = () => {
       event.preventDefault()
     }
     addEventListener("keydown", onKeyDown)
-    return () => removeEventListener("keydown", onKeyDown)
+    addEventListener("dragover", onDragOver)
+    addEventListener("drop", onDrop)
+    return () => {
+      removeEventListener("keydown", onKeyDown)
+      removeEventListener("dragover", onDragOver)
+      removeEventListener("drop", onDrop)
+    }
   }, [])
   return (
     <>

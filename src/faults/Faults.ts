@@ -34,10 +34,17 @@ export interface Faulty extends Transport {
 /** Makes a transport such that something can go wrong with it, and what is planned does. */
 export type Wrapper = (inner: RawTransport, plan: FaultPlan.ConnectionPlan | undefined) => Faulty
 
+/**
+ * Who may ask for faults: clients in the URL and operators by the admin API, operators alone, or nobody.
+ */
+export type Askers = "clients" | "operators" | "nobody"
+
 /** What goes wrong with the connections of a server. */
 export class Faults extends Context.Tag("answerback/Faults")<
   Faults,
   {
+    /** Who may ask, so that the console offers no more. */
+    readonly askers: Askers
     /** Lets something go wrong with an open connection. A later fault replaces an earlier one. */
     readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
     /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
@@ -86,8 +93,8 @@ const read = (text: string): Either.Either<FaultPlan.ConnectionPlan, Refusal> =>
 }
 
 const make = (
-  decideOn: Context.Tag.Service<Faults>["decide"],
-  isOn = true
+  askers: Askers,
+  decideOn: Context.Tag.Service<Faults>["decide"]
 ): Effect.Effect<Context.Tag.Service<Faults>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const elapsed = yield* monotonic
@@ -95,6 +102,7 @@ const make = (
     const random = new PCGRandom(yield* Random.nextInt)
     const open = new Map<string, Interruptible>()
     return {
+      askers,
       decide: (request) => {
         try {
           return decideOn(request)
@@ -104,7 +112,7 @@ const make = (
           return Either.left(planFailed)
         }
       },
-      read: isOn ? read : undefined,
+      read: askers === "nobody" ? undefined : read,
       apply: (id, plan) =>
         Effect.suspend(() => {
           const transport = open.get(id)
@@ -139,7 +147,7 @@ export const layer = (
 ): Layer.Layer<Faults> =>
   Layer.scoped(
     Faults,
-    make((request) => Either.right(planOf(request)))
+    make("operators", (request) => Either.right(planOf(request)))
   )
 
 /**
@@ -149,10 +157,10 @@ export const layer = (
 export const layerUrl = (isOn = true): Layer.Layer<Faults> =>
   Layer.scoped(
     Faults,
-    make(({ target }) => {
+    make(isOn ? "clients" : "nobody", ({ target }) => {
       const query = queryOf(target)
       if (!query.has("fault")) return Either.right(undefined)
       if (!isOn) return Either.left(disabled)
       return Either.mapLeft(FaultPlan.fromQuery(query), ({ _tag, message }) => refusal(400, _tag, message))
-    }, isOn)
+    })
   )

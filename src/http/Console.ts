@@ -12,6 +12,7 @@ import { createHash } from "node:crypto"
 import * as fs from "node:fs/promises"
 import { promisify } from "node:util"
 import * as zlib from "node:zlib"
+import type { Askers } from "../faults/Faults.js"
 import { refusal } from "../protocol/Handshake.js"
 import { toResponse } from "./Respond.js"
 
@@ -19,25 +20,18 @@ import { toResponse } from "./Respond.js"
 export interface Settings {
   /** The path of the WebSocket endpoint. */
   readonly endpoint: string
-  /** Whether clients may ask for faults. */
-  readonly faults: boolean
+  /** Who may ask for faults. */
+  readonly faults: Askers
   /** Largest message, in bytes. */
   readonly maxPayload: number
 }
 
 /** What the page is told by a server with these settings; nothing if there is to be none. */
 export const settingsOf = (
-  config: {
-    readonly console: boolean
-    readonly path: string
-    readonly faults: boolean
-    readonly maxPayload: number
-  },
-  hasFaults: boolean
+  config: { readonly console: boolean; readonly path: string; readonly maxPayload: number },
+  faults: Askers
 ): Settings | undefined =>
-  config.console
-    ? { endpoint: config.path, faults: config.faults && hasFaults, maxPayload: config.maxPayload }
-    : undefined
+  config.console ? { endpoint: config.path, faults, maxPayload: config.maxPayload } : undefined
 
 /** What the build has made. */
 interface Asset {

@@ -1,144 +1,88 @@
 /**
- * The console as a person has it: in a browser, against the built program.
+ * The console as a person has it, in a browser, against the built program: what it does with a connection of its own.
  */
 // oxlint-disable no-await-in-loop -- a person does one thing after the other
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
-import * as fs from "node:fs"
-import { createRequire } from "node:module"
-import { afterAll, beforeAll, describe, expect } from "vitest"
+import { describe, expect } from "vitest"
 import { faults } from "../../src/console/FaultTable.js"
+import { Faults } from "../../src/index.js"
 import * as Chromium from "../support/chromium.js"
-import * as Program from "../support/Program.js"
-import * as RawClient from "../support/RawClient.js"
+import {
+  accessible,
+  busy,
+  connect,
+  fits,
+  make,
+  type Page,
+  say,
+  sound,
+  state,
+  until
+} from "../support/consolePage.js"
+import { serverWith } from "../support/server.js"
 import { liveWithTool } from "../support/skip.js"
 
-interface Locator {
-  readonly click: () => Promise<void>
-  readonly fill: (text: string) => Promise<void>
-  readonly press: (key: string) => Promise<void>
-  readonly check: () => Promise<void>
-  readonly waitFor: (options?: { readonly state: string }) => Promise<void>
-  readonly count: () => Promise<number>
-  readonly inputValue: () => Promise<string>
-  readonly textContent: () => Promise<string | null>
-  readonly selectOption: (value: string) => Promise<unknown>
-  readonly setInputFiles: (file: {
-    readonly name: string
-    readonly mimeType: string
-    readonly buffer: Buffer
-  }) => Promise<void>
-  readonly first: () => Locator
-}
+const { inBrowser, openedAt } = make()
 
-interface Page {
-  readonly goto: (url: string) => Promise<unknown>
-  readonly reload: () => Promise<unknown>
-  readonly evaluate: (expression: string) => Promise<unknown>
-  readonly locator: (selector: string) => Locator
-  readonly keyboard: {
-    readonly press: (key: string) => Promise<void>
-    readonly type: (text: string) => Promise<void>
-  }
-  readonly setViewportSize: (size: { readonly width: number; readonly height: number }) => Promise<void>
-  readonly emulateMedia: (media: { readonly colorScheme: string }) => Promise<void>
-  readonly on: (event: string, listener: (event: never) => void) => void
-  readonly close: () => Promise<void>
-}
+const received = (page: Page, text: string) =>
+  page.locator(`.message.received:has-text("${text}")`).first().waitFor()
 
-interface Browser {
-  readonly newPage: () => Promise<Page>
-  readonly close: () => Promise<void>
-}
+const codeOf = (page: Page) => page.locator(".headline .code").textContent()
 
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
-
-const scope = Effect.runSync(Scope.make())
-let browser: Browser
-
-// One for all: it takes a second to start.
-beforeAll(async () => {
-  if (Chromium.missing !== undefined) return
-  browser = await Effect.runPromise(Scope.extend(Chromium.launch<Browser>(), scope))
-})
-afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
-
-interface Opened {
-  readonly page: Page
-  readonly program: Program.Listening
-}
-
-/** A page whose console says nothing, and which asks no other host. */
-const opened = (args: ReadonlyArray<string> = []): Effect.Effect<Opened, unknown, Scope.Scope> =>
-  Effect.gen(function* () {
-    const program = yield* Program.start({ args })
-    const complaints: Array<string> = []
-    const page = yield* Effect.acquireRelease(
-      Effect.promise(() => browser.newPage()),
-      (page) =>
-        Effect.zipRight(
-          Effect.promise(() => page.close()),
-          Effect.sync(() => expect(complaints).toEqual([]))
-        )
-    )
-    page.on("console", (message: { type: () => string; text: () => string }) => {
-      // The browser's own words on connections that fail and on answers that refuse are no defects of the page.
-      if (message.type() === "error" && !/WebSocket connection to|status of 40[13]/.test(message.text()))
-        complaints.push(message.text())
-    })
-    page.on("pageerror", (error: Error) => complaints.push(String(error)))
-    page.on("request", (request: { url: () => string }) => {
-      const url = new URL(request.url())
-      if (url.protocol !== "data:" && url.host !== new URL(program.url).host)
-        complaints.push(`asked for ${url.href}`)
-      if (url.href.includes("s3cret")) complaints.push(`the token in ${url.href}`)
-    })
-    yield* Effect.promise(() => page.goto(program.url))
-    return { page, program }
-  })
-
-const inBrowser = (
-  name: string,
-  test: (opened: Opened) => Promise<void>,
-  args?: ReadonlyArray<string>
-): void =>
-  liveWithTool(Chromium.missing, name, () =>
-    Effect.flatMap(opened(args), (opened) => Effect.promise(() => test(opened)))
-  )
-
-const state = (page: Page, name: string) => page.locator(`.connect .state.${name}`).waitFor()
-const said = (page: Page, text: string) => page.locator(`.message:has-text("${text}")`).first().waitFor()
-const connect = async (page: Page): Promise<void> => {
-  await page.locator("button.main").click()
-  await state(page, "open")
-}
-
-const accessible = async (page: Page): Promise<void> => {
-  await page.evaluate(AXE)
-  const violations = await page.evaluate(
-    "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' | ')))"
-  )
-  expect(violations).toEqual([])
-}
-
-/** The page fits in the width of its window. */
-const fits = (page: Page) =>
-  page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+/**
+ * Notes which elements move though nobody has done anything just before. Text within one may: a number grows to the left
+ * in its column, and a button has another word in its middle.
+ */
+const WATCH_SHIFTS = `void (window.shifts = [], new PerformanceObserver((list) => {
+  for (const { hadRecentInput, sources } of list.getEntries())
+    if (!hadRecentInput) window.shifts.push(...sources.flatMap(({ node }) => node instanceof Text ? [] : [node?.outerHTML]))
+}).observe({ type: 'layout-shift', buffered: true }))`
 
 describe("the console", () => {
   inBrowser("sends text and files, and shows their echoes with the time they took", async ({ page }) => {
+    await sound(page)
     await connect(page)
-    await page.locator("#message").fill("good day")
-    await page.locator("#message").press("Enter")
-    await page.locator('.message.received:has-text("good day")').waitFor()
+    await say(page, "good day")
+    await received(page, "good day")
     expect(await page.locator(".message.received .trip").first().textContent()).toMatch(/^[\d.]+ m?s$/)
     await page
       .locator("input[type=file]")
       .setInputFiles({ name: "a", mimeType: "", buffer: Buffer.from("\0\u0001file") })
-    await page.locator('.message.received:has-text("00 01 66 69 6c 65")').waitFor()
+    await received(page, "00 01 66 69 6c 65")
+    await page.locator(".message.received").first().click()
+    await page.locator('.detail pre:has-text("good day")').waitFor()
+    await sound(page)
     await page.locator("button.main").click()
     await page.locator('.headline:has-text("1000 Normal closure")').waitFor()
+    await page.locator(".connect .state.calm").waitFor()
+    await sound(page)
+  })
+
+  inBrowser("sends a file that is dropped anywhere on the page", async ({ page }) => {
+    await connect(page)
+    // As by a hand: the page would be left for the file if nobody took it.
+    const drop = (selector: string, text: string) =>
+      page.evaluate(`((target) => {
+        const dataTransfer = new DataTransfer()
+        dataTransfer.items.add(new File([${JSON.stringify(text)}], "dropped"))
+        return ["dragover", "drop"].map((type) =>
+          target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer })))
+      })(document.querySelector(${JSON.stringify(selector)}))`)
+    expect(await drop("#messages", "list")).toEqual([false, false])
+    await received(page, "6c 69 73 74")
+    expect(await drop(".top", "head")).toEqual([false, false])
+    await received(page, "68 65 61 64")
+  })
+
+  inBrowser("leaves text alone that is dragged into a field", async ({ page }) => {
+    expect(
+      await page.evaluate(`(() => {
+        const dataTransfer = new DataTransfer()
+        dataTransfer.setData("text/plain", "words")
+        return document.querySelector("#message").dispatchEvent(
+          new DragEvent("dragover", { bubbles: true, cancelable: true, dataTransfer }))
+      })()`)
+    ).toBe(true)
   })
 
   inBrowser(
@@ -149,13 +93,13 @@ describe("the console", () => {
         .locator("input[type=file]")
         .setInputFiles({ name: "big", mimeType: "", buffer: Buffer.alloc(2000) })
       await page.locator('.ending:has-text("at most 1000 B in one message (--max-payload)")').waitFor()
-      expect(await page.locator(".headline .code").textContent()).toBe("1009")
+      expect(await codeOf(page)).toBe("1009")
     },
-    ["--max-payload", "1000"]
+    { args: ["--max-payload", "1000"] }
   )
 
   inBrowser(
-    "brings about each fault, with its URL ready to copy, and tells what it saw",
+    "brings about each fault, with its URL, and tells what it saw",
     async ({ page, program }) => {
       const endings: Readonly<Record<string, string>> = {
         close: "4001",
@@ -166,30 +110,62 @@ describe("the console", () => {
         refuse: "1006",
         hang: "1006"
       }
-      for (const { kind } of faults) {
+      for (const { group, kind } of faults) {
         await page.locator("#fault").selectOption(kind)
-        expect(await page.locator("#url").inputValue()).toContain(`${program.webSocketUrl}?fault=${kind}`)
+        expect(await page.locator("#url").textContent()).toContain(`${program.webSocketUrl}?fault=${kind}`)
         await page.locator("button.main").click()
         if (!["close", "reset", "vanish", "refuse", "hang"].includes(kind)) {
           await state(page, "open")
-          await page.locator("#message").fill(kind)
-          await page.locator("#message").press("Enter")
+          await page.locator(`.asked:has-text("fault=${kind}")`).waitFor()
+          await say(page, kind)
         }
         const code = endings[kind]
         if (code !== undefined) {
-          await state(page, "ended")
-          expect(await page.locator(".headline .code").textContent()).toBe(code)
           await page.locator(`.ending:has-text("You had asked for ${kind}")`).waitFor()
+          expect(await codeOf(page)).toBe(code)
           continue
         }
-        await said(page, kind)
-        if (kind === "delay" || kind === "throttle")
-          await page.locator(`.message.received:has-text("${kind}")`).waitFor()
-        await page.reload()
+        await page.locator(`.message.sent:has-text("${kind}")`).first().waitFor()
+        if (kind === "delay" || kind === "throttle") await received(page, kind)
+        // One that is silent doesn't answer a Close frame either.
+        if (group === "Silence") await page.reload()
+        else {
+          await page.locator("button.main").click()
+          await state(page, "ended")
+        }
       }
     },
-    ["--handshake-timeout", "500ms"]
+    { args: ["--handshake-timeout", "500ms"] }
   )
+
+  inBrowser("shows and copies all of the URL that the form makes", async ({ page, program }) => {
+    await page.locator("#fault").selectOption("close")
+    await page.locator("#fault-reason").fill("so long, and thanks for all the fish & chips")
+    await page.locator("#fault-after").fill("3msg")
+    const query = new URLSearchParams({
+      fault: "close",
+      code: "4001",
+      after: "3msg",
+      reason: "so long, and thanks for all the fish & chips"
+    }).toString()
+    const url = `${program.webSocketUrl}?${query}`
+    expect(await page.locator("#url").textContent()).toBe(url)
+    await sound(page)
+    const pasted = async (): Promise<unknown> => {
+      await page.locator("button.copy").click()
+      await page.locator('button.copy:has-text("Copied")').waitFor()
+      await page.locator("#message").fill("")
+      await page.keyboard.press("Control+v")
+      return page.locator("#message").inputValue()
+    }
+    expect(await pasted()).toBe(url)
+    // Where a page has no clipboard, as by plain http from another machine.
+    await page.evaluate(
+      "navigator.clipboard.writeText('old').then(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }))"
+    )
+    await page.locator('button.copy:has-text("Copy")').waitFor()
+    expect(await pasted()).toBe(url)
+  })
 
   inBrowser(
     "says what is wrong with a fault that can't be read, and doesn't ask for it",
@@ -197,105 +173,177 @@ describe("the console", () => {
       await page.locator("#fault").selectOption("drop")
       await page.locator("#fault-rate").fill("2")
       await page.locator('#fault-rate-hint:has-text("accepted is a share from 0 to 1")').waitFor()
+      await sound(page)
       // A click by Playwright would wait for the button to become one that can be pressed.
       await page.locator("button.main").press("Enter")
       await state(page, "idle")
     }
   )
 
-  inBrowser("comes back with back-off, until it is told not to", async ({ page, program }) => {
+  inBrowser(
+    "offers no faults where there are none",
+    async ({ page }) => {
+      await page.locator('.connect p:has-text("This server makes no faults")').waitFor()
+      expect(await page.locator("#fault").count()).toBe(0)
+      await sound(page)
+    },
+    { args: ["--faults", "off"] }
+  )
+
+  const embedded = (
+    name: string,
+    offered: Parameters<typeof serverWith>[2],
+    test: (page: Page) => Promise<void>
+  ) =>
+    liveWithTool(Chromium.missing, name, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serverWith(() => Effect.never, {}, offered)
+        const page = yield* openedAt(`http://127.0.0.1:${port}/`)
+        yield* Effect.promise(() => test(page))
+      })
+    )
+
+  embedded("offers no faults in a program that has none", undefined, async (page) => {
+    await page.locator('.connect p:has-text("This server makes no faults")').waitFor()
+    expect(await page.locator("#fault").count()).toBe(0)
+  })
+
+  embedded(
+    "offers faults for open connections alone in a program that decides on the others",
+    Faults.layer(),
+    async (page) => {
+      await connect(page)
+      await page.locator("#fault").selectOption("close")
+      expect(await page.locator("#url").textContent()).not.toContain("fault")
+      const offered = await page.evaluate(
+        "[...document.querySelectorAll('#fault option')].map(({ value }) => value)"
+      )
+      expect(offered).toEqual(["", ...faults.filter(({ isLive }) => isLive).map(({ kind }) => kind)])
+      await sound(page)
+      await page.locator('td.actions button:has-text("close")').click()
+      await state(page, "ended")
+      expect(await codeOf(page)).toBe("4001")
+    }
+  )
+
+  inBrowser("comes back with back-off, until it is told not to", async ({ page }) => {
+    // The waits are drawn: let the third be too long for whoever doesn't ask to try at once.
+    await page.evaluate("{ let drawn = 0; Math.random = () => (++drawn < 3 ? 0.1 : 20) }")
     await page.locator("#fault").selectOption("reset")
     await page.locator(".check input").check()
     await page.locator("button.main").click()
-    await page.locator('.message:has-text("attempt 3 in")').waitFor()
-    await page.locator(".steps [aria-current]").waitFor()
-    await page.locator('button:has-text("Give up")').first().click()
+    await page.locator('.message:has-text("attempt 1 in 50.0 ms")').waitFor()
+    await page.locator('.message:has-text("attempt 3 in 40.00 s")').waitFor()
+    await state(page, "waiting")
+    expect(await page.locator(".steps [aria-current]").textContent()).toBe("2")
+    const left =
+      "Number(/Attempt 3 in ([\\d.]+) s/.exec(document.querySelector('.headline').textContent)?.[1])"
+    await until(page, `${left} < ${String(await page.evaluate(left))}`)
+    await page.locator('button:has-text("Try now")').click()
+    await page.locator('.message:has-text("attempt 4 in")').waitFor()
+    expect(await page.locator('.message:has-text("connected in")').count()).toBe(4)
+    await sound(page)
+    await page.locator('button:has-text("Give up")').click()
     await state(page, "ended")
-    expect(
-      program.lines().filter((line) => line.includes("connection closed")).length
-    ).toBeGreaterThanOrEqual(2)
   })
 
-  inBrowser("keeps a list of a hundred thousand messages fast", async ({ page }) => {
-    // Without echoes, which would take as long again.
-    await page.locator("#fault").selectOption("mute")
-    await connect(page)
-    await page.locator(".repeat input").first().fill("0")
-    await page.locator('.repeat input[placeholder="∞"]').fill("100000")
-    await page.locator("#message").fill("{n}")
-    await page.locator(".repeat button").click()
-    await page.locator('.message.sent:has-text("100000")').waitFor()
-    expect(await page.locator(".message").count()).toBeLessThan(100)
-    const slowest = await page.evaluate(`new Promise((resolve) => {
-      const list = document.querySelector("#messages")
-      let frames = 0, slowest = 0, last = performance.now()
-      const step = () => {
-        const now = performance.now()
-        slowest = Math.max(slowest, now - last)
-        last = now
-        list.scrollTop = (frames % 2) * list.scrollHeight * frames / 30
-        if (++frames < 30) requestAnimationFrame(step)
-        else resolve(slowest)
-      }
-      requestAnimationFrame(step)
-    })`)
-    expect(slowest).toBeLessThan(250)
-  })
-
-  liveWithTool(Chromium.missing, "shows who is connected, sorted as asked, and stops one or all", () =>
-    Effect.gen(function* () {
-      const { page, program } = yield* opened()
-      const first = yield* RawClient.connect({ port: program.port })
-      const second = yield* RawClient.connect({ port: program.port })
-      const rows = (count: number) =>
-        page.evaluate(`new Promise((resolve) => {
-          const look = () => document.querySelectorAll("tr[data-id]:not(.gone)").length === ${count} ? resolve(true) : setTimeout(look, 20)
-          look()
-        })`)
-      yield* Effect.promise(async () => {
-        await rows(2)
-        await page.locator('button[aria-disabled="false"]:has-text("Stop all")').waitFor()
-        await page.locator("th.id button").click()
-        await page.locator('th.id[aria-sort="descending"]').waitFor()
-        await accessible(page)
-        await page.locator('.bar input[placeholder="1001"]').fill("4321")
-        await page.locator("td.actions button").first().click()
-      })
-      expect((yield* second.nextFrame).payload.readUInt16BE(0)).toBe(4321)
-      yield* Effect.promise(async () => {
-        await rows(1)
-        await page.locator('button:has-text("Stop all")').click()
-        await page.locator("button.danger").click()
-      })
-      expect((yield* first.nextFrame).payload.readUInt16BE(0)).toBe(4321)
-    })
+  inBrowser(
+    "tells a shutdown from a server that is gone, and a handshake that nobody answers from both",
+    async ({ page, program }) => {
+      await connect(page)
+      await Effect.runPromise(program.signal("SIGTERM"))
+      await page.locator('.headline:has-text("1001 Going away: “server shutting down”")').waitFor()
+      await page.locator('.everyone:has-text("The server doesn\'t answer. Trying again.")').waitFor()
+      await page.locator("button.main").click()
+      await page.locator('.headline:has-text("1006 Handshake failed")').waitFor()
+      await sound(page)
+    },
+    { args: [] }
   )
 
   inBrowser(
-    "asks for the token, keeps it for the tab only, and never writes it into a URL",
+    "tells that the server has died",
     async ({ page, program }) => {
-      await page.locator('.token:has-text("401")').waitFor()
-      await accessible(page)
-      await page.locator("#token").fill("wrong")
-      await page.locator("#token").press("Enter")
-      await page.locator('.token:has-text("401")').waitFor()
-      await page.locator("#token").fill("s3cret")
-      await page.locator("#token").press("Enter")
-      await page.locator(".everyone .state.open").waitFor()
-      await page.reload()
-      await page.locator(".everyone .state.open").waitFor()
-      expect(await page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")).toEqual([
-        0,
-        1,
-        ""
-      ])
-      expect(await page.evaluate("document.documentElement.outerHTML.includes('s3cret')")).toBe(false)
-      await page.locator('button:has-text("Forget token")').click()
-      await page.locator(".token").waitFor()
-      expect(await page.evaluate("sessionStorage.length")).toBe(0)
-      expect(program.stdout()).not.toContain("s3cret")
+      await connect(page)
+      await Effect.runPromise(program.signal("SIGKILL"))
+      await page.locator('.headline:has-text("1006 Abnormal closure")').waitFor()
+      await page.locator('.ending:has-text("without a close handshake")').waitFor()
+      await sound(page)
     },
-    ["--admin-token", "s3cret"]
+    { args: [] }
+  )
+
+  inBrowser("repeats a message as fast as it can, numbered", async ({ page }) => {
+    await connect(page)
+    await page.locator(".repeat input").first().fill("0")
+    await page.locator('.repeat input[placeholder="∞"]').fill("2000")
+    await page.locator("#message").fill("{n}.")
+    await page.locator(".repeat button").click()
+    await received(page, "2000.")
+    const figures = await page.evaluate(
+      "Object.fromEntries([...document.querySelectorAll('.figures div')].map((row) => [...row.children].map(({ textContent }) => textContent)))"
+    )
+    expect(figures).toMatchObject({ sent: "2,000", received: "2,000", lost: "0", extra: "0" })
+    await page.locator('.repeat button:has-text("Repeat")').waitFor()
+  })
+
+  inBrowser(
+    "keeps a list of a hundred thousand messages fast",
+    async ({ page }) => {
+      await connect(page)
+      await page.locator(".repeat input").first().fill("0")
+      await page.locator('.repeat input[placeholder="∞"]').fill("100000")
+      await page.locator("#message").fill("{n}")
+      await page.locator(".repeat button").click()
+      await page.locator('.message.sent:has-text("100000")').waitFor()
+      expect(await page.locator(".message").count()).toBeLessThan(100)
+      const scrolled = await busy(
+        page,
+        `new Promise((resolve) => {
+          const list = document.querySelector("#messages")
+          let frames = 0
+          const step = () => {
+            list.scrollTop = (frames % 2) * list.scrollHeight * frames / 30
+            if (++frames <= 30) requestAnimationFrame(step)
+            else resolve()
+          }
+          requestAnimationFrame(step)
+        })`
+      )
+      // 16 ms a frame.
+      expect(scrolled).toBeLessThan(30 * 16)
+    },
+    // The list is meant, not the network: a hundred thousand frames take a browser some ten seconds.
+    { script: "WebSocket.prototype.send = () => {}" }
+  )
+
+  inBrowser(
+    "follows the latest message, also in a window that changes its size, until one scrolls up",
+    async ({ page }) => {
+      const isAtEnd = `(({ scrollTop, clientHeight, scrollHeight }) => scrollTop + clientHeight >= scrollHeight - 2)(document.querySelector("#messages"))`
+      await connect(page)
+      await page.locator("#message").fill("{n}")
+      await page.locator('.repeat input[placeholder="∞"]').fill("60")
+      await page.locator(".repeat input").first().fill("1")
+      await page.locator(".repeat button").click()
+      await page.locator('.message.received .preview:text-is("60")').waitFor()
+      for (const height of [1300, 800, 1100]) {
+        await page.setViewportSize({ width: 1280, height })
+        await until(page, isAtEnd)
+      }
+      // Higher and lower at once: the event of the first change comes when the second has been made.
+      const bound = (height: string) => `document.querySelector("#messages").style.maxHeight = "${height}"`
+      await page.evaluate(bound("150px"))
+      await until(page, isAtEnd)
+      await page.evaluate(
+        `${bound("none")}; void document.querySelector("#messages").scrollTop; ${bound("100px")}`
+      )
+      await until(page, isAtEnd)
+      await page.locator('.talk button:has-text("Pause")').waitFor()
+      await page.evaluate("document.querySelector('#messages').scrollTop -= 100")
+      await page.locator('.talk button:has-text("Follow")').click()
+      await until(page, isAtEnd)
+    }
   )
 
   inBrowser("works with the keyboard alone", async ({ page }) => {
@@ -305,7 +353,7 @@ describe("the console", () => {
     await page.keyboard.press("Control+a")
     await page.keyboard.type("typed")
     await page.keyboard.press("Enter")
-    await page.locator('.message.received:has-text("typed")').waitFor()
+    await received(page, "typed")
     await page.keyboard.press("Alt+l")
     await page.keyboard.press("ArrowUp")
     await page.keyboard.press("Enter")
@@ -314,40 +362,53 @@ describe("the console", () => {
     await page.locator(".detail").waitFor({ state: "detached" })
     await page.keyboard.press("Alt+k")
     await page.locator("dialog[open]").waitFor()
+    await accessible(page)
     await page.keyboard.press("Escape")
     await page.keyboard.press("Alt+c")
     await state(page, "ended")
   })
 
-  inBrowser(
-    "fits small and large windows, in light and dark, and has nothing for axe to find",
-    async ({ page }) => {
-      const background = "getComputedStyle(document.body).backgroundColor"
-      await page.locator("#fault").selectOption("delay")
-      await connect(page)
-      await page.locator("#message").press("Enter")
-      await page.locator(".message.received").first().waitFor()
-      const seen = new Set<unknown>()
-      for (const colorScheme of ["light", "dark"]) {
-        await page.emulateMedia({ colorScheme })
-        seen.add(await page.evaluate(background))
-        for (const width of [360, 900, 1600]) {
-          await page.setViewportSize({ width, height: 900 })
-          expect(await fits(page), `${width} px`).toBe(true)
-        }
-        await accessible(page)
-      }
-      expect(seen.size).toBe(2)
-    }
-  )
-
-  inBrowser("moves nothing by itself while it loads, connects and talks", async ({ page }) => {
-    await page.evaluate(
-      "void (window.shift = 0, new PerformanceObserver((list) => { for (const { value } of list.getEntries()) window.shift += value }).observe({ type: 'layout-shift', buffered: true }))"
-    )
+  inBrowser("fits small and large windows, in light and dark", async ({ page }) => {
+    const background = "getComputedStyle(document.body).backgroundColor"
+    await page.locator("#fault").selectOption("delay")
     await connect(page)
-    await page.locator("#message").press("Enter")
-    await page.locator(".message.received").first().waitFor()
-    expect(await page.evaluate("window.shift")).toBeLessThan(0.02)
+    await say(page)
+    await received(page, "hello")
+    const seen = new Set<unknown>()
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme })
+      seen.add(await page.evaluate(background))
+      for (const width of [360, 900, 1600]) {
+        await page.setViewportSize({ width, height: 900 })
+        await fits(page)
+      }
+      await accessible(page)
+    }
+    expect(seen.size).toBe(2)
   })
+
+  for (const width of [360, 900, 1600])
+    inBrowser(
+      `moves nothing by itself while it loads, talks, ends and comes back, at ${width} px`,
+      async ({ page }) => {
+        await page.setViewportSize({ width, height: 900 })
+        await page.reload()
+        await page.locator(".everyone .state.open").waitFor()
+        await page.evaluate(WATCH_SHIFTS)
+        const shifts = () => page.evaluate("new Promise((resolve) => setTimeout(() => resolve(shifts)))")
+        expect(await shifts()).toEqual([])
+        await page.locator("#fault").selectOption("reset")
+        await page.locator("#fault-after").fill("100msg")
+        await page.locator(".repeat input").first().fill("10")
+        await page.locator(".check input").check()
+        await page.evaluate("void (shifts.length = 0, Math.random = () => 0.9)")
+        await connect(page)
+        // More than a second: what moves within half a second after a click is taken for what the click has done.
+        await page.locator(".repeat button").click()
+        await page.locator('.message:has-text("attempt 1 in")').waitFor()
+        await state(page, "open")
+        await page.locator('button.main:has-text("Close")').waitFor()
+        expect(await shifts()).toEqual([])
+      }
+    )
 })

@@ -5,8 +5,9 @@ import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import { describe, expect, it } from "vitest"
 import { encodingFor } from "../../src/http/Console.js"
+import { Faults } from "../../src/index.js"
 import { live } from "../support/live.js"
-import { testServer } from "../support/server.js"
+import { serverWith, testServer } from "../support/server.js"
 
 /** Asks with headers of its own; `fetch` would unpack the body. */
 const ask = (
@@ -116,7 +117,7 @@ describe("the console", () => {
     })
   )
 
-  live("is told the endpoint, whether faults are on, and the largest message, whatever they are", () =>
+  live("is told the endpoint, who may ask for faults, and the largest message, whatever they are", () =>
     Effect.gen(function* () {
       const { port } = yield* testServer({ path: `/a"<b>&$&`, faults: false, maxPayload: "2MiB" })
       const html = (yield* ask(port)).body.toString("utf8")
@@ -125,11 +126,22 @@ describe("the console", () => {
       const text = content.replaceAll("&quot;", '"').replaceAll("&lt;", "<").replaceAll("&amp;", "&")
       expect(JSON.parse(text)).toEqual({
         endpoint: new URL(`/a"<b>&$&`, "http://localhost").pathname,
-        faults: false,
+        faults: "nobody",
         maxPayload: 2 * 1024 ** 2
       })
     })
   )
+
+  for (const [askers, whose, provided] of [
+    ["operators", "a program that decides on faults itself", Faults.layer()],
+    ["nobody", "a program without faults", undefined]
+  ] as const)
+    live(`is told that ${askers} may ask for faults of ${whose}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* serverWith(() => Effect.void, {}, provided)
+        expect((yield* ask(port)).body.toString("utf8")).toContain(`&quot;faults&quot;:&quot;${askers}&quot;`)
+      })
+    )
 
   live("is not there with the option off", () =>
     Effect.gen(function* () {

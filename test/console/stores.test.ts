@@ -95,22 +95,37 @@ describe("the table of connections", () => {
     const roster = new Roster()
     roster.happened("opened", connection("b"))
     roster.happened("closed", connection("a"))
-    roster.listed(undefined, { total: 2, connections: [connection("a"), connection("b")], next: null })
+    roster.listed(
+      undefined,
+      { total: 2, connections: [connection("a"), connection("b")], next: null },
+      roster.events
+    )
     expect(ids(roster)).toEqual(["b"])
     expect({ opened: roster.opened, closed: roster.closed }).toEqual({ opened: 1, closed: 1 })
   })
 
   it("loses whoever should be on a page and isn't, but not who came since", () => {
     const roster = new Roster()
-    for (const id of ["a", "b", "c", "d"]) roster.happened("opened", connection(id))
-    roster.listed(undefined, { total: 3, connections: [connection("a"), connection("c")], next: null })
+    for (const id of ["a", "b", "c"]) roster.happened("opened", connection(id))
+    const asked = roster.events
+    roster.happened("opened", connection("d"))
+    roster.listed(undefined, { total: 2, connections: [connection("a"), connection("c")], next: null }, asked)
     expect(ids(roster)).toEqual(["a", "c", "d"])
+  })
+
+  it("loses all who are behind the end of the last page, though no event told", () => {
+    const roster = new Roster()
+    for (const id of ["a", "b", "c"]) roster.happened("opened", connection(id))
+    roster.listed("a", { total: 2, connections: [connection("b")], next: null }, roster.events)
+    expect(ids(roster)).toEqual(["a", "b"])
+    roster.listed(undefined, { total: 0, connections: [], next: null }, roster.events)
+    expect(ids(roster)).toEqual([])
   })
 
   it("leaves other pages alone", () => {
     const roster = new Roster()
     for (const id of ["a", "b", "c", "d"]) roster.happened("opened", connection(id))
-    roster.listed("b", { total: 4, connections: [connection("d")], next: "d" })
+    roster.listed("b", { total: 4, connections: [connection("d")], next: "d" }, roster.events)
     expect(ids(roster)).toEqual(["a", "b", "d"])
   })
 
