@@ -47,6 +47,8 @@ const isExpected = (cause: Cause.Cause<unknown>): boolean =>
 /** The life of one connection. */
 export class Lifecycle {
   readonly connection: Connection
+  /** When it began, by the clock that only goes on. */
+  readonly startedAt: number
   readonly #signal = new StopSwitch()
   readonly #transport: Transport
   readonly #options: LifecycleOptions
@@ -67,7 +69,8 @@ export class Lifecycle {
       stop: (reason) => this.stop(reason)
     })
     const { elapsed } = options
-    this.#watcher = new Watch(this.connection, this.#transport, options.watch, elapsed(), options.jitter)
+    this.startedAt = elapsed()
+    this.#watcher = new Watch(this.connection, this.#transport, options.watch, this.startedAt, options.jitter)
     this.#transport.attach({
       onPing: (payload) => this.#transport.pong(payload),
       onPong: (payload) => this.#watcher.onPong(elapsed(), payload),

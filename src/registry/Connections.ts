@@ -130,12 +130,13 @@ export const make = <E, R>(options: {
 
     const onClosed: LifecycleOptions["onClosed"] = (connection, reason, code) =>
       Effect.suspend(() => {
+        const started = live.get(connection.id)?.startedAt ?? elapsed()
         live.delete(connection.id)
         const ended = precisely()
         const ending: Ending = {
           reason,
           code,
-          durationMs: now() - connection.openedAt,
+          durationMs: elapsed() - started,
           stopMs: ended - (stopping.get(connection.id) ?? ended)
         }
         stopping.delete(connection.id)
