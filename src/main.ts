@@ -22,7 +22,7 @@ const complain = (problem: string): void => {
 }
 
 /** How much of the drain timeout, in milliseconds, is kept to send what is pending for a collector, if there is one. */
-const LAST_CHANCE = 500
+const LAST_CHANCE = 1000
 
 /** How long, in milliseconds, a log that is read slowly may hold up the end of the program. */
 const LOG_PATIENCE = 1000

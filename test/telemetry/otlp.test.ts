@@ -164,21 +164,6 @@ describe("--otlp-url", () => {
     })
   )
 
-  live("gets what there is to tell of connections that took all the time that there was to end", () =>
-    Effect.gen(function* () {
-      const collector = yield* Collector.make()
-      const args = ["--otlp-url", `http://127.0.0.1:${collector.port}`, "--drain-timeout", "2s"]
-      const program = yield* Program.start({ args })
-      // It doesn't answer the Close frame.
-      yield* RawClient.connect({ port: program.port })
-      const { code, elapsed } = yield* Program.stop(program)
-      expect(code).toBe(0)
-      expect(elapsed).toBeGreaterThan(1500 - SLACK / 10)
-      const span = collector.spans.find(({ name }) => name === "connection")
-      expect(span?.attributes).toMatchObject({ "answerback.reason": "ServerShutdown" })
-    })
-  )
-
   describe("holds up the end for no longer than the drain timeout", () => {
     const collectors = {
       "that never answers": Effect.map(
