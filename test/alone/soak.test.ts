@@ -31,7 +31,7 @@ describe("a soak", () => {
   )
 
   for (const [how, problem] of [
-    ["drop", /heard .* as the echo of /],
+    ["drop", /heard .* as the echo of /s],
     ["die", /the program has ended by itself: exit code 3/]
   ] as const)
     liveUnless(Rest.missing, `of a server that was sabotaged finds it: ${how}`, () =>

@@ -88,8 +88,14 @@ if (how === "silence") {
   let lines = 0
   const { stdout } = process
   const log = stdout.write
-  stdout.write = (text, ...args) =>
-    String(text).includes("connection closed") && ++lines === 20 ? true : log.call(stdout, text, ...args)
+  const isLogged = (line) => !line.includes("connection closed") || ++lines !== 20
+  stdout.write = (text, ...args) => {
+    const kept = String(text)
+      .split(/(?<=\n)/)
+      .filter(isLogged)
+      .join("")
+    return log.call(stdout, kept, ...args)
+  }
 }
 
 if (how === "exit") process.on("SIGTERM", () => process.exit(1))
