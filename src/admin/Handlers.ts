@@ -64,7 +64,8 @@ export const make = ({ connections, faults, feed }: Steered) =>
       )
       .handleRaw("applyFault", ({ path, request }) =>
         Effect.gen(function* () {
-          if (faults?.read === undefined) return yield* Effect.fail(disabled)
+          // Before the body is read, whatever is in it.
+          if (faults === undefined || faults.askers === "nobody") return yield* Effect.fail(disabled)
           const text = yield* Body.read(NodeHttpServerRequest.toIncomingMessage(request))
           if (text === undefined) return yield* Effect.fail(tooLarge)
           const plan = yield* faults.read(text)

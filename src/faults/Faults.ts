@@ -43,14 +43,14 @@ export type Askers = "clients" | "operators" | "nobody"
 export class Faults extends Context.Tag("answerback/Faults")<
   Faults,
   {
-    /** Who may ask, so that the console offers no more. */
+    /** Who may ask: the console offers no more, and the admin API takes no more. */
     readonly askers: Askers
     /** Lets something go wrong with an open connection. A later fault replaces an earlier one. */
     readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
     /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
     readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
-    /** Reads a fault for an open connection, which is asked for in JSON; or refuses. Without it nobody may ask. */
-    readonly read: ((text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>) | undefined
+    /** Reads a fault for an open connection, which is asked for in JSON; or refuses. */
+    readonly read: (text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
     /** Makes the transports of a server such that something can go wrong with them. */
     readonly wrapper: (highWaterMark: number) => Wrapper
   }
@@ -112,7 +112,7 @@ const make = (
           return Either.left(planFailed)
         }
       },
-      read: askers === "nobody" ? undefined : read,
+      read,
       apply: (id, plan) =>
         Effect.suspend(() => {
           const transport = open.get(id)

@@ -75,7 +75,11 @@ export const startServer = async ({ command, isCollected = false, isNode }: Comm
     }
   })
   const port = await new Promise<number>((resolve, reject) => {
-    const fail = (how: string): void => reject(new Error(`${command.join(" ")} ${how}: ${errors}`))
+    const fail = (how: string): void => {
+      clearTimeout(timer)
+      child.kill("SIGKILL")
+      reject(new Error(`${command.join(" ")} ${how}: ${errors}`))
+    }
     const timer = setTimeout(() => fail("has not told its port"), PATIENCE)
     child.once("error", ({ message }) => fail(message))
     child.once("exit", (code) => fail(`ended with ${code}`))

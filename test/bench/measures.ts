@@ -2,7 +2,7 @@
  * What is measured, and how.
  */
 import type { Outcome, Round } from "./Figures.js"
-import type { Peer } from "./peers.js"
+import { type Peer, YARDSTICK } from "./peers.js"
 import { type Generator, type Server, startServer } from "./Processes.js"
 import type { Column } from "./Report.js"
 
@@ -147,7 +147,7 @@ const echoes: Measure = {
   }
 }
 
-/** The share of what raw `ws` can do at most. */
+/** The share of what the yardstick can do at most. */
 const SATURATION = 0.7
 
 const steady: Measure = {
@@ -161,7 +161,7 @@ const steady: Measure = {
     const most = await inTurns(
       bench,
       "64 B, 64 connections: at most",
-      { peers: bench.peers.filter(({ name }) => name === "ws") },
+      { peers: bench.peers.filter(({ name }) => name === YARDSTICK) },
       async ({ pid, port }) => {
         const { throughput } = await bench.generator.run("echo", { ...load, ...times, pid, port })
         return { throughput }
@@ -291,8 +291,11 @@ const flooded: Measure = {
         const before = await memory()
         let most = before
         const timer = setInterval(() => void memory().then((now) => (most = Math.max(most, now))), 50)
-        await bench.generator.run("flood", { pid, port, time: FLOOD / bench.haste })
-        clearInterval(timer)
+        try {
+          await bench.generator.run("flood", { pid, port, time: FLOOD / bench.haste })
+        } finally {
+          clearInterval(timer)
+        }
         return { memory: (most - before) / 1e6 }
       }
     )

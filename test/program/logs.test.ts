@@ -391,3 +391,15 @@ describe("a log that nobody reads any more", () => {
     })
   )
 })
+
+describe("the last line", () => {
+  live("is written, though the program ends in the moment in which it is logged", () =>
+    Effect.gen(function* () {
+      const broken = `import net from "node:net"; net.Server.prototype.listen = () => { throw new Error("broken") }`
+      const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(broken)}` }
+      const { code, stdout } = yield* Program.run({ env })
+      expect(code).toBe(1)
+      expect(JSON.parse(stdout)).toMatchObject({ level: "fatal", message: "unexpected failure" })
+    })
+  )
+})
