@@ -47,9 +47,9 @@ export class Heartbeat {
   /** What was under way ahead of the last ping. */
   #aheadOfPing = 0
   #takenAtPing = 0
-  /** What the peer has read for certain, since it answered a ping behind it, and when it did. */
+  /** What the peer has read for certain, since it answered a ping behind it; and the earliest that it may have. */
   #certainlyRead = 0
-  #answeredAt: number
+  #mayHaveReadAt: number
   #isAwaiting = false
   #isAnswered = true
   /** Names the last ping; 0 before the first. */
@@ -62,7 +62,7 @@ export class Heartbeat {
     this.#checkedAt = now
     this.#aliveAt = now
     this.#pingedAt = now
-    this.#answeredAt = now
+    this.#mayHaveReadAt = now
   }
 
   /** Decides. To be asked again and again, the more often the more exact; after "ping" the peer has been pinged. */
@@ -96,9 +96,10 @@ export class Heartbeat {
     if (this.#isAnswered) return
     this.#isAnswered = true
     const read = this.#takenAtPing - this.#certainlyRead
-    this.#pace = Math.max(PACE, read / Math.max(1, now - this.#answeredAt))
+    this.#pace = Math.max(PACE, read / Math.max(1, now - this.#mayHaveReadAt))
     this.#certainlyRead = this.#takenAtPing
-    this.#answeredAt = now
+    // A pong may have been under way for long, and two of which only the first was would make a slow peer look fast.
+    this.#mayHaveReadAt = Math.max(this.#pingedAt, now - this.#timeout)
     this.#underway = Math.min(this.#underway, this.#bytesTaken - this.#certainlyRead)
   }
 

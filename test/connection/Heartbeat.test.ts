@@ -171,6 +171,34 @@ describe("a peer that reads slowly", () => {
       }
       peer.pass(400_000)
       expect(peer.isDead).toBe(false)
+    },
+    {
+      fastCheck: {
+        numRuns: 2000,
+        // Two pongs that were noticed soon after one another had made these peers look faster than they are.
+        examples: [
+          [
+            44,
+            [
+              [1_148_929, 10_001],
+              [76_584, 15_501],
+              [373_976, 0]
+            ],
+            500,
+            752_425
+          ],
+          [
+            40,
+            [
+              [348_161, 251],
+              [31_141, 8751],
+              [3_031_041, 0]
+            ],
+            500,
+            3_020_801
+          ]
+        ]
+      }
     }
   )
 
