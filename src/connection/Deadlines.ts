@@ -27,7 +27,10 @@ export const make = (timeout: Duration.Duration): Effect.Effect<Deadlines, never
     const now = yield* monotonic
     const millis = Duration.toMillis(timeout)
     const pending = new Set<{ readonly at: number; readonly callback: () => void }>()
-    const waiters = new Waiters(() => pending.size > 0)
+    const waiters = new Waiters(
+      () => pending.size > 0,
+      () => Effect.void
+    )
 
     const next: Effect.Effect<void> = Effect.suspend(() => {
       for (const deadline of pending) {
@@ -36,7 +39,7 @@ export const make = (timeout: Duration.Duration): Effect.Effect<Deadlines, never
         pending.delete(deadline)
         deadline.callback()
       }
-      return waiters.wait
+      return waiters.until
     })
     yield* Effect.forkScoped(Effect.forever(next))
 

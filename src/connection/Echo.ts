@@ -14,10 +14,11 @@ import type { Connection, ConnectionClosed } from "./Connection.js"
  * fiber, which doubles the memory of an idle connection.
  */
 export const echo = (connection: Connection): Effect.Effect<void, ConnectionClosed, Scope.Scope> =>
-  Effect.flatMap(Stream.toPull(connection.messages), (pull) =>
-    pull.pipe(
-      Effect.flatMap((messages) => Effect.mapError(connection.sendChunk(messages), Option.some)),
-      Effect.forever,
-      Effect.catchAll((end) => (Option.isSome(end) ? Effect.fail(end.value) : Effect.void))
+  Effect.flatMap(Stream.toPull(connection.messages), (pull) => {
+    // Not `Effect.forever`, which yields each time: the wait for messages does.
+    const loop: Effect.Effect<never, Option.Option<never> | ConnectionClosed> = Effect.flatMap(
+      pull,
+      (messages) => Effect.flatMap(connection.sendChunk(messages), () => loop)
     )
-  )
+    return Effect.catchAll(loop, (end) => (Option.isOption(end) ? Effect.void : Effect.fail(end)))
+  })

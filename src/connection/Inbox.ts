@@ -8,11 +8,16 @@ import { Waiters } from "./Waiters.js"
 /** What a message that waits costs beside its payload: the objects around it. */
 export const MESSAGE_OVERHEAD = 128
 
+const NONE: Array<Message> = []
+
 /** Messages that wait to be taken. */
 export class Inbox {
-  readonly #waiters = new Waiters(() => this.#isToBeTaken)
+  readonly #waiters = new Waiters(
+    () => this.#isToBeTaken,
+    () => Effect.succeed(this.#takeNow())
+  )
   readonly #onTaken: () => void
-  #messages: Array<Message> = []
+  #messages: Array<Message> = NONE
   #isOver = false
   #most = Number.POSITIVE_INFINITY
   /** The memory that they hold, in bytes. */
@@ -37,10 +42,16 @@ export class Inbox {
     return this.#messages.length
   }
 
-  /** Puts in a message, and wakes who waits for it. */
+  /** Puts in a message. Who waits for it is to be woken. */
   push(message: Message): void {
-    this.#messages.push(message)
+    // Not pushed to an empty one, which makes room for seventeen.
+    if (this.isEmpty) this.#messages = [message]
+    else this.#messages.push(message)
     this.cost += message.bytes.length + MESSAGE_OVERHEAD
+  }
+
+  /** Wakes who waits for messages. */
+  wake(): void {
     this.#waiters.wake()
   }
 
@@ -58,19 +69,25 @@ export class Inbox {
 
   /** Drops what waits. */
   clear(): void {
-    this.#messages = []
+    this.#messages = NONE
     this.cost = 0
   }
 
   /** Waits for messages and takes all of them. Empty when there will be no more. */
-  readonly take: Effect.Effect<ReadonlyArray<Message>> = Effect.suspend(() => {
-    if (!this.#isToBeTaken) return Effect.zipRight(this.#waiters.wait, this.take)
+  get take(): Effect.Effect<ReadonlyArray<Message>> {
+    return this.#waiters.until
+  }
+
+  #takeNow(): ReadonlyArray<Message> {
     const messages = this.#messages
     this.clear()
-    if (messages.length > this.#most) for (const message of messages.splice(this.#most)) this.push(message)
+    if (messages.length > this.#most) {
+      for (const message of messages.splice(this.#most)) this.push(message)
+      this.wake()
+    }
     this.#onTaken()
-    return Effect.succeed(messages)
-  })
+    return messages
+  }
 
   get #isToBeTaken(): boolean {
     return this.#most > 0 && (!this.isEmpty || this.#isOver)

@@ -4,10 +4,16 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
+import * as Frame from "../protocol/Frame.js"
 import type { Message } from "../protocol/Message.js"
 import { TurnCork } from "./TurnCork.js"
 import { Waiters } from "./Waiters.js"
 import type { WsSocket } from "./WsSocket.js"
+
+/**
+ * Batches of so many bytes are copied into one piece: a write of one costs the kernel, and Node, half as much as one of many.
+ */
+const COPIED = 16 * 1024
 
 const TEXT = { binary: false }
 const BINARY = { binary: true }
@@ -21,8 +27,16 @@ export class Outbox {
   readonly #highWaterMark: number
   readonly #onTaken: () => void
   readonly #pongs: TurnCork
-  readonly #writers = new Waiters(() => this.#mayWrite())
-  readonly #flushers = new Waiters(() => this.isFlushed)
+  /** Nothing is compressed, and so nothing waits within `ws`, which has no part in what is written. */
+  readonly #isPlain: boolean
+  readonly #writers = new Waiters(
+    () => this.#mayWrite(),
+    () => Effect.void
+  )
+  readonly #flushers = new Waiters(
+    () => this.isFlushed,
+    () => Effect.void
+  )
   /** Outbound bytes that may be buffered before writes wait. */
   #limit: number
   /** Batches that the kernel has yet to take. */
@@ -38,6 +52,7 @@ export class Outbox {
     this.#limit = highWaterMark
     this.#onTaken = onTaken
     this.#pongs = new TurnCork(socket)
+    this.#isPlain = ws.extensions === ""
   }
 
   /** Bytes that the kernel hasn't taken. */
@@ -62,19 +77,36 @@ export class Outbox {
 
   /** Writes messages as one batch. */
   write(messages: Chunk.Chunk<Message>): void {
+    this.messages += messages.length
+    for (const { bytes } of messages) this.bytes += bytes.length
+    this.#unwritten++
+    if (!this.#isPlain) return this.#compress(messages)
+    const size = Frame.sizeOf(messages)
+    if (size <= COPIED) this.#socket.write(Frame.join(messages, size), this.#onWritten)
+    else this.#gather(messages)
+  }
+
+  /** Without a copy, in one system call. */
+  #gather(messages: Chunk.Chunk<Message>): void {
     const last = messages.length - 1
-    // One system call for the batch.
     this.#socket.cork()
     for (let i = 0; i <= last; i++) {
-      const message = Chunk.unsafeGet(messages, i)
-      this.messages++
-      this.bytes += message.bytes.length
-      const options = message._tag === "Text" ? TEXT : BINARY
-      if (i < last) this.#ws.send(message.bytes, options)
-      else {
-        this.#unwritten++
-        this.#ws.send(message.bytes, options, this.#onWritten)
-      }
+      const { _tag, bytes } = Chunk.unsafeGet(messages, i)
+      this.#socket.write(Frame.header(_tag, bytes.length))
+      if (i < last) this.#socket.write(bytes)
+      else this.#socket.write(bytes, this.#onWritten)
+    }
+    this.#socket.uncork()
+  }
+
+  #compress(messages: Chunk.Chunk<Message>): void {
+    const last = messages.length - 1
+    this.#socket.cork()
+    for (let i = 0; i <= last; i++) {
+      const { _tag, bytes } = Chunk.unsafeGet(messages, i)
+      const options = _tag === "Text" ? TEXT : BINARY
+      if (i < last) this.#ws.send(bytes, options)
+      else this.#ws.send(bytes, options, this.#onWritten)
     }
     this.#socket.uncork()
   }
@@ -96,15 +128,15 @@ export class Outbox {
     this.#ws.pong(payload, false, this.#onSent)
   }
 
-  /** Waits while more than the limit is buffered. */
-  readonly drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#mayWrite() ? Effect.void : Effect.zipRight(this.#writers.wait, this.drained)
-  )
+  /** Waits while more than the limit is buffered. Asked for when it is to be run. */
+  get drained(): Effect.Effect<void> {
+    return this.#mayWrite() ? Effect.void : this.#writers.until
+  }
 
   /** Waits until nothing is. */
-  readonly flushed: Effect.Effect<void> = Effect.suspend(() =>
-    this.isFlushed ? Effect.void : Effect.zipRight(this.#flushers.wait, this.flushed)
-  )
+  get flushed(): Effect.Effect<void> {
+    return this.#flushers.until
+  }
 
   /** Lets so many more bytes be buffered before writes wait. */
   allow(bytes: number): void {

@@ -56,7 +56,7 @@ export interface Transport {
   readonly untakenBytes: () => number
   /** Writes messages as one batch. False if it was too late: a Close frame has been sent, or TCP is gone. */
   readonly write: (messages: Chunk.Chunk<Message>) => boolean
-  /** Waits while more than the high-water mark is buffered, and no longer than until the connection ends. */
+  /** Waits while more than the high-water mark is buffered, and no longer than until the connection ends. To be asked for when it is run. */
   readonly drained: Effect.Effect<void>
   /**
    * Ends the stream of messages after what has been read by now; what comes later is dropped. `drained` doesn't wait

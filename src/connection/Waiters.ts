@@ -3,37 +3,61 @@
  */
 import * as Effect from "effect/Effect"
 
-/** Fibers that wait until something is so. */
-export class Waiters {
-  readonly #waiting = new Set<(effect: Effect.Effect<void>) => void>()
+type Resume<A> = (effect: Effect.Effect<A>) => void
 
-  /**
-   * Waits until something is so, for the next `wake` after which to look again.
-   *
-   * Looks at the moment of registering: a fiber may yield between a look of its own and this one, and must not miss
-   * the `wake` in between.
-   */
-  readonly wait: Effect.Effect<void>
+/**
+ * Fibers that wait until something is so.
+ *
+ * Nearly always it is one, and thousands of times a second. So the last that came has a place of its own without a
+ * finalizer, which would cost more than all the rest of a wait: what one leaves there that is interrupted does nothing
+ * when it is called, and goes when the next comes. One that has to give up that place waits on beside the others.
+ */
+export class Waiters<A = void> {
+  readonly #isSo: () => boolean
+  readonly #outcome: () => Effect.Effect<A>
+  #last: Resume<A> | undefined = undefined
+  #others: Set<Resume<A>> | undefined = undefined
 
-  constructor(isSo: () => boolean) {
-    this.wait = Effect.async<void>((resume) => {
-      if (isSo()) return resume(Effect.void)
-      this.#waiting.add(resume)
-      // One that waits again and again, each time for a while only, must not leave a callback a time.
-      return Effect.sync(() => this.#waiting.delete(resume))
+  /** @param outcome what a wait ends with, asked for when it is so and the fiber runs. */
+  constructor(isSo: () => boolean, outcome: () => Effect.Effect<A>) {
+    this.#isSo = isSo
+    this.#outcome = outcome
+  }
+
+  /** Waits until it is so, unless it is. It is looked at again after a `wake`. */
+  readonly until: Effect.Effect<A> = Effect.suspend(() =>
+    this.#isSo()
+      ? this.#outcome()
+      : Effect.async<A>((resume) => {
+          // A fiber may yield between that look and here, and must not miss the `wake` in between.
+          if (this.#isSo()) return resume(this.until)
+          const before = this.#last
+          this.#last = resume
+          before?.(this.#untilBeside)
+        })
+  )
+
+  get #untilBeside(): Effect.Effect<A> {
+    return Effect.async<A>((resume) => {
+      if (this.#isSo()) return resume(this.until)
+      const others = (this.#others ??= new Set())
+      others.add(resume)
+      return Effect.sync(() => others.delete(resume))
     })
   }
 
-  /** How many wait. */
+  /** How many wait; the last of them may have been interrupted. */
   get size(): number {
-    return this.#waiting.size
+    return (this.#last === undefined ? 0 : 1) + (this.#others?.size ?? 0)
   }
 
-  /** Lets go on all that wait now. Synchronous; they run after the caller's turn. */
+  /** Lets all look again. Synchronous; they run after the caller's turn. */
   wake(): void {
-    if (this.#waiting.size === 0) return
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const resume of waiting) resume(Effect.void)
+    const last = this.#last
+    const others = this.#others
+    this.#last = undefined
+    this.#others = undefined
+    if (others !== undefined) for (const resume of others) resume(this.until)
+    last?.(this.until)
   }
 }

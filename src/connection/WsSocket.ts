@@ -80,12 +80,14 @@ export class WsSocket extends WebSocket {
     this.#socket = socket
     this.#endListeners = endListeners
     for (const listener of endListeners) socket.off("end", listener)
-    socket.on("data", () => this.#compact())
-    // What was read while a message was inflated is written to the receiver even after it has found a bad frame.
     const receiver = this._receiver
     const write = receiver._write.bind(receiver)
-    receiver._write = (chunk, encoding, callback) =>
-      receiver._errored ? callback() : write(chunk, encoding, callback)
+    receiver._write = (chunk, encoding, callback) => {
+      // What was read while a message was inflated is written to the receiver even after it has found a bad frame.
+      if (receiver._errored) return callback()
+      write(chunk, encoding, callback)
+      this.#compact()
+    }
   }
 
   /** Starts to report. */

@@ -10,6 +10,7 @@ import { Outbox } from "./Outbox.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
 import type { RawTransport, TransportListener, TransportOptions } from "./Transport.js"
+import { wakeAfterReads } from "./Turn.js"
 import { hasEnded, type Wire } from "./Wire.js"
 import { Waiters } from "./Waiters.js"
 import { tooBig, type WsSocket } from "./WsSocket.js"
@@ -25,7 +26,10 @@ export class WsTransport implements RawTransport {
   readonly #socket: Socket
   readonly #outbox: Outbox
   readonly #options: TransportOptions
-  readonly #closers = new Waiters(() => this.#isClosed)
+  readonly #closers = new Waiters(
+    () => this.#isClosed,
+    () => Effect.void
+  )
   #listener: TransportListener | undefined = undefined
   #isPaused = false
   #isHeld = false
@@ -180,9 +184,9 @@ export class WsTransport implements RawTransport {
 
   readonly isClosed = (): boolean => this.#isClosed
 
-  readonly closed: Effect.Effect<void> = Effect.suspend(() =>
-    this.#isClosed ? Effect.void : Effect.zipRight(this.#closers.wait, this.closed)
-  )
+  get closed(): Effect.Effect<void> {
+    return this.#closers.until
+  }
 
   /** The peer ends the connection. What it sent before can still be taken. */
   #onEnding(reason: StopReason): void {
@@ -199,6 +203,7 @@ export class WsTransport implements RawTransport {
       return this.#onEnding(StopReason.ProtocolError(tooBig))
     }
     if (this.#isSealed) this.#outbox.allow(data.length + MESSAGE_OVERHEAD)
+    if (this.inbox.isEmpty) wakeAfterReads(this.inbox)
     this.inbox.push(new Message(isBinary ? "Binary" : "Text", data))
     if (this.inbox.cost > this.#options.highWaterMark) this.#pause()
   }

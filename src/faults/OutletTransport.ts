@@ -1,7 +1,7 @@
 /**
  * A transport whose echoes may have an outlet of their own, which holds them back or sends them past the transport.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { RawTransport } from "../connection/Transport.js"
 import { Waiters } from "../connection/Waiters.js"
 import type { Count, Outlet } from "./Outlet.js"
@@ -17,9 +17,9 @@ export class OutletTransport extends PassThrough<RawTransport> {
   protected outlet: Outlet | undefined = undefined
   /** Nothing is waited for any more. */
   protected isGone = false
-  readonly #writers = new Waiters(() => this.#mayWrite())
-  readonly #drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#mayWrite() ? this.inner.drained : Effect.zipRight(this.#writers.wait, this.#drained)
+  readonly #writers = new Waiters(
+    () => this.#mayWrite(),
+    () => this.inner.drained
   )
   /** What went past the inner transport. */
   #messages = 0
@@ -43,7 +43,7 @@ export class OutletTransport extends PassThrough<RawTransport> {
   }
 
   override get drained(): Effect.Effect<void> {
-    return this.#mayWrite() ? this.inner.drained : this.#drained
+    return this.#mayWrite() ? this.inner.drained : this.#writers.until
   }
 
   /** Less is held back than before. */

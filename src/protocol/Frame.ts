@@ -15,18 +15,45 @@ const FIN = 0x80
 export const whole = ({ _tag, bytes }: Message, reserved = 0): Buffer =>
   Buffer.concat([header(_tag, bytes.length, reserved), bytes])
 
+const headerSize = (size: number): number => (size < 126 ? 2 : size < 65_536 ? 4 : 10)
+
+/** How many bytes messages take as unfragmented frames. */
+export const sizeOf = (messages: Iterable<Message>): number => {
+  let sum = 0
+  for (const { bytes } of messages) sum += headerSize(bytes.length) + bytes.length
+  return sum
+}
+
+/** Messages as unfragmented frames, which take so many bytes. */
+export const join = (messages: Iterable<Message>, size: number): Buffer => {
+  const frames = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const { _tag, bytes } of messages) {
+    at = writeHeader(frames, at, FIN | OPCODES[_tag], bytes.length)
+    frames.set(bytes, at)
+    at += bytes.length
+  }
+  return frames
+}
+
 /** The header of an unfragmented frame, to be followed by so many bytes of payload. */
 export const header = (tag: keyof typeof OPCODES, size: number, reserved = 0): Buffer => {
-  const first = FIN | reserved | OPCODES[tag]
-  if (size < 126) return Buffer.of(first, size)
-  if (size < 65_536) {
-    const bytes = Buffer.of(first, 126, 0, 0)
-    bytes.writeUInt16BE(size, 2)
-    return bytes
-  }
-  const bytes = Buffer.alloc(10)
-  bytes[0] = first
-  bytes[1] = 127
-  bytes.writeBigUInt64BE(BigInt(size), 2)
+  const bytes = Buffer.allocUnsafe(headerSize(size))
+  writeHeader(bytes, 0, FIN | reserved | OPCODES[tag], size)
   return bytes
+}
+
+/** Writes one; tells where it ends. */
+const writeHeader = (bytes: Buffer, at: number, first: number, size: number): number => {
+  bytes[at] = first
+  if (size < 126) {
+    bytes[at + 1] = size
+    return at + 2
+  }
+  if (size < 65_536) {
+    bytes[at + 1] = 126
+    return bytes.writeUInt16BE(size, at + 2)
+  }
+  bytes[at + 1] = 127
+  return bytes.writeBigUInt64BE(BigInt(size), at + 2)
 }

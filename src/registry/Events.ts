@@ -38,7 +38,10 @@ const pushBounded = (events: Array<NumberedEvent>, event: NumberedEvent): void =
 /** Somebody who follows what happens. */
 export class Subscriber {
   readonly #waiting: Array<NumberedEvent>
-  readonly #waiters = new Waiters(() => this.#waiting.length > 0)
+  readonly #waiters = new Waiters(
+    () => this.#waiting.length > 0,
+    () => Effect.void
+  )
 
   constructor(missed: ReadonlyArray<NumberedEvent>) {
     this.#waiting = [...missed]
@@ -51,7 +54,7 @@ export class Subscriber {
 
   /** Waits until there is an event to take. */
   get ready(): Effect.Effect<void> {
-    return this.#waiters.wait
+    return this.#waiters.until
   }
 
   /** Takes the oldest events that wait, so many at most. Synchronous: what was taken is not lost in an interruption. */

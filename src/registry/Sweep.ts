@@ -29,11 +29,14 @@ export const make = (
 ): Effect.Effect<Sweep, never, Scope.Scope> =>
   Effect.gen(function* () {
     const interval = intervalOf(options)
-    const waiters = new Waiters(() => live.size > 0)
+    const waiters = new Waiters(
+      () => live.size > 0,
+      () => Effect.void
+    )
     if (!Number.isFinite(interval)) return { wake: () => {} }
     const elapsed = yield* monotonic
     const look = Effect.gen(function* () {
-      yield* waiters.wait
+      yield* waiters.until
       const start = elapsed()
       yield* Effect.sleep(interval)
       // A process that was held up hasn't read what its peers have sent meanwhile, and must not judge them by it.

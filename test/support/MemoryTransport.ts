@@ -48,10 +48,17 @@ export class MemoryTransport implements RawTransport {
   bytesOut = 0
   readonly inbox = new Inbox(() => {})
   readonly #writers = new Waiters(
-    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.inbox.isOver || this.#isSaid
+    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.inbox.isOver || this.#isSaid,
+    () => Effect.void
   )
-  readonly #flushers = new Waiters(() => this.#buffered === 0 || this.#isSaid)
-  readonly #closers = new Waiters(() => this.#isClosed)
+  readonly #flushers = new Waiters(
+    () => this.#buffered === 0 || this.#isSaid,
+    () => Effect.void
+  )
+  readonly #closers = new Waiters(
+    () => this.#isClosed,
+    () => Effect.void
+  )
   #listener: TransportListener | undefined = undefined
   #buffered = 0
   #isBlocked = false
@@ -107,6 +114,7 @@ export class MemoryTransport implements RawTransport {
   deliver(...texts: ReadonlyArray<string>): boolean {
     if (this.inbox.isOver || this.#listener === undefined) return false
     for (const text of texts) this.inbox.push(Message.text(text))
+    this.inbox.wake()
     this.peerSends(texts.reduce((sum, text) => sum + 6 + text.length, 0))
     return true
   }
@@ -238,19 +246,13 @@ export class MemoryTransport implements RawTransport {
     return true
   }
 
-  readonly flushed: Effect.Effect<void> = Effect.suspend(() =>
-    this.#buffered > 0 && !this.#isSaid ? Effect.zipRight(this.#flushers.wait, this.flushed) : Effect.void
-  )
+  readonly flushed = this.#flushers.until
 
   hold(isHeld: boolean): void {
     this.isHeld = isHeld
   }
 
-  readonly drained: Effect.Effect<void> = Effect.suspend(() =>
-    this.#buffered > this.#highWaterMark && !this.#isSealed && !this.inbox.isOver && !this.#isSaid
-      ? Effect.zipRight(this.#writers.wait, this.drained)
-      : Effect.void
-  )
+  readonly drained = this.#writers.until
 
   seal(): void {
     this.#do({ _tag: "seal" })
@@ -293,9 +295,7 @@ export class MemoryTransport implements RawTransport {
     return this.#isClosed
   }
 
-  readonly closed: Effect.Effect<void> = Effect.suspend(() =>
-    this.#isClosed ? Effect.void : Effect.zipRight(this.#closers.wait, this.closed)
-  )
+  readonly closed = this.#closers.until
 
   #do(action: Action): void {
     this.actions.push(action)
