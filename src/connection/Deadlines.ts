@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { monotonic } from "./Monotonic.js"
-import { Waiters } from "./Waiters.js"
+import { waitersUntil } from "./Waiters.js"
 
 /** Something that happens unless it is cancelled in time. */
 export interface Deadline {
@@ -27,10 +27,7 @@ export const make = (timeout: Duration.Duration): Effect.Effect<Deadlines, never
     const now = yield* monotonic
     const millis = Duration.toMillis(timeout)
     const pending = new Set<{ readonly at: number; readonly callback: () => void }>()
-    const waiters = new Waiters(
-      () => pending.size > 0,
-      () => Effect.void
-    )
+    const waiters = waitersUntil(() => pending.size > 0)
 
     const next: Effect.Effect<void> = Effect.suspend(() => {
       for (const deadline of pending) {

@@ -1,8 +1,9 @@
 /**
  * The echo: a handler like any other.
  */
+import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Connection, ConnectionClosed } from "./Connection.js"
@@ -14,11 +15,12 @@ import type { Connection, ConnectionClosed } from "./Connection.js"
  * fiber, which doubles the memory of an idle connection.
  */
 export const echo = (connection: Connection): Effect.Effect<void, ConnectionClosed, Scope.Scope> =>
-  Effect.flatMap(Stream.toPull(connection.messages), (pull) => {
+  // The pull of its channel, since that of the stream itself turns each chunk over once more, for errors that there
+  // are none of.
+  Effect.flatMap(Channel.toPull(Stream.toChannel(connection.messages)), (pull) => {
     // Not `Effect.forever`, which yields each time: the wait for messages does.
-    const loop: Effect.Effect<never, Option.Option<never> | ConnectionClosed> = Effect.flatMap(
-      pull,
-      (messages) => Effect.flatMap(connection.sendChunk(messages), () => loop)
+    const loop: Effect.Effect<void, ConnectionClosed> = Effect.flatMap(pull, (next) =>
+      Either.isLeft(next) ? Effect.void : Effect.flatMap(connection.sendChunk(next.right), () => loop)
     )
-    return Effect.catchAll(loop, (end) => (Option.isOption(end) ? Effect.void : Effect.fail(end)))
+    return loop
   })

@@ -7,13 +7,14 @@ import type { Socket } from "node:net"
 import * as Frame from "../protocol/Frame.js"
 import type { Message } from "../protocol/Message.js"
 import { TurnCork } from "./TurnCork.js"
-import { Waiters } from "./Waiters.js"
+import { waitersUntil } from "./Waiters.js"
 import type { WsSocket } from "./WsSocket.js"
 
 /**
- * Batches of so many bytes are copied into one piece: a write of one costs the kernel, and Node, half as much as one of many.
+ * Messages that are so large on average are copied into one piece, up to that size of it: a write of one piece costs
+ * the kernel, and Node, half as much as one of two.
  */
-const COPIED = 16 * 1024
+const COPIED = { average: 2 * 1024, most: 64 * 1024 }
 
 const TEXT = { binary: false }
 const BINARY = { binary: true }
@@ -29,14 +30,8 @@ export class Outbox {
   readonly #pongs: TurnCork
   /** Nothing is compressed, and so nothing waits within `ws`, which has no part in what is written. */
   readonly #isPlain: boolean
-  readonly #writers = new Waiters(
-    () => this.#mayWrite(),
-    () => Effect.void
-  )
-  readonly #flushers = new Waiters(
-    () => this.isFlushed,
-    () => Effect.void
-  )
+  readonly #writers = waitersUntil(() => this.#mayWrite())
+  readonly #flushers = waitersUntil(() => this.isFlushed)
   /** Outbound bytes that may be buffered before writes wait. */
   #limit: number
   /** Batches that the kernel has yet to take. */
@@ -77,12 +72,14 @@ export class Outbox {
 
   /** Writes messages as one batch. */
   write(messages: Chunk.Chunk<Message>): void {
+    if (messages.length === 0) return
     this.messages += messages.length
     for (const { bytes } of messages) this.bytes += bytes.length
     this.#unwritten++
     if (!this.#isPlain) return this.#compress(messages)
     const size = Frame.sizeOf(messages)
-    if (size <= COPIED) this.#socket.write(Frame.join(messages, size), this.#onWritten)
+    if (size <= Math.min(COPIED.average * messages.length, COPIED.most))
+      this.#socket.write(Frame.join(messages, size), this.#onWritten)
     else this.#gather(messages)
   }
 

@@ -61,3 +61,6 @@ export class Waiters<A = void> {
     last?.(this.until)
   }
 }
+
+/** Fibers that wait until something is so, and go on with nothing else. */
+export const waitersUntil = (isSo: () => boolean): Waiters => new Waiters(isSo, () => Effect.void)

@@ -2,7 +2,7 @@
  * A transport over `ws`: what happens on the socket, in the order of the wire, turned into what a lifecycle asks for.
  */
 import type * as Chunk from "effect/Chunk"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { Inbox, MESSAGE_OVERHEAD } from "./Inbox.js"
 import * as CloseCode from "../protocol/CloseCode.js"
@@ -12,7 +12,7 @@ import { StopReason } from "../protocol/StopReason.js"
 import type { RawTransport, TransportListener, TransportOptions } from "./Transport.js"
 import { wakeAfterReads } from "./Turn.js"
 import { hasEnded, type Wire } from "./Wire.js"
-import { Waiters } from "./Waiters.js"
+import { waitersUntil } from "./Waiters.js"
 import { tooBig, type WsSocket } from "./WsSocket.js"
 
 const NO_REMARKS = {}
@@ -26,10 +26,7 @@ export class WsTransport implements RawTransport {
   readonly #socket: Socket
   readonly #outbox: Outbox
   readonly #options: TransportOptions
-  readonly #closers = new Waiters(
-    () => this.#isClosed,
-    () => Effect.void
-  )
+  readonly #closers = waitersUntil(() => this.#isClosed)
   #listener: TransportListener | undefined = undefined
   #isPaused = false
   #isHeld = false
@@ -184,9 +181,7 @@ export class WsTransport implements RawTransport {
 
   readonly isClosed = (): boolean => this.#isClosed
 
-  get closed(): Effect.Effect<void> {
-    return this.#closers.until
-  }
+  readonly closed = this.#closers.until
 
   /** The peer ends the connection. What it sent before can still be taken. */
   #onEnding(reason: StopReason): void {

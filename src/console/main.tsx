@@ -2,7 +2,7 @@
  * The console: one page on one server.
  */
 import { render } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useLayoutEffect, useRef } from "preact/hooks"
 import * as Admin from "./Admin.js"
 import { ConnectionsPanel } from "./ConnectionsPanel.js"
 import { ConnectPanel, toggle } from "./ConnectPanel.js"
@@ -42,7 +42,8 @@ const onDrop = (event: DragEvent): void => {
 
 const App = () => {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // Not after the first picture, as `useEffect` would: a key that is pressed at once counts too.
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => {
       if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
       const shortcut = shortcuts.find(([code]) => code === event.code)

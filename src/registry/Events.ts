@@ -5,7 +5,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Waiters } from "../connection/Waiters.js"
+import { waitersUntil } from "../connection/Waiters.js"
 import type { StopReason } from "../protocol/StopReason.js"
 import type { ConnectionInfo } from "./ConnectionInfo.js"
 
@@ -38,10 +38,7 @@ const pushBounded = (events: Array<NumberedEvent>, event: NumberedEvent): void =
 /** Somebody who follows what happens. */
 export class Subscriber {
   readonly #waiting: Array<NumberedEvent>
-  readonly #waiters = new Waiters(
-    () => this.#waiting.length > 0,
-    () => Effect.void
-  )
+  readonly #waiters = waitersUntil(() => this.#waiting.length > 0)
 
   constructor(missed: ReadonlyArray<NumberedEvent>) {
     this.#waiting = [...missed]

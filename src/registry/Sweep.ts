@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Lifecycle } from "../connection/Lifecycle.js"
 import { monotonic } from "../connection/Monotonic.js"
-import { Waiters } from "../connection/Waiters.js"
+import { waitersUntil } from "../connection/Waiters.js"
 import { intervalOf, type WatchOptions } from "../connection/Watch.js"
 
 /** A sweep over the connections of a server. */
@@ -29,10 +29,7 @@ export const make = (
 ): Effect.Effect<Sweep, never, Scope.Scope> =>
   Effect.gen(function* () {
     const interval = intervalOf(options)
-    const waiters = new Waiters(
-      () => live.size > 0,
-      () => Effect.void
-    )
+    const waiters = waitersUntil(() => live.size > 0)
     if (!Number.isFinite(interval)) return { wake: () => {} }
     const elapsed = yield* monotonic
     const look = Effect.gen(function* () {

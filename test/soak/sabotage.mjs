@@ -6,62 +6,34 @@ import { Socket } from "node:net"
 
 const how = new URL(import.meta.url).search.slice(1)
 
-/** Which echo is spoiled. */
-const NTH = 100
-let echoes = 0
-const spoiled = new WeakSet()
+/** The first echo of which batch of several is spoiled: the next ones tell of it. */
+const NTH = 10
+let batches = 0
 const { write } = Socket.prototype
 
-/** `ws` writes the header of a frame, and then its payload. */
-const isHeader = (chunk) =>
-  Buffer.isBuffer(chunk) &&
-  chunk.length >= 2 &&
-  chunk.length <= 10 &&
-  (chunk[0] === 0x81 || chunk[0] === 0x82)
-
-const callback = (args) => {
-  const last = args.at(-1)
-  if (typeof last === "function") process.nextTick(last)
+/** Small messages are written in one piece with the headers of their frames. How long the first of a piece is. */
+const firstFrame = (chunk) => {
+  if (!Buffer.isBuffer(chunk) || (chunk[0] !== 0x81 && chunk[0] !== 0x82)) return Infinity
+  const end = chunk[1] < 126 ? 2 + chunk[1] : chunk[1] === 126 ? 4 + chunk.readUInt16BE(2) : Infinity
+  return end
 }
 
-const onEcho = {
-  drop: (socket, chunk, args) => {
-    if (isHeader(chunk)) spoiled.add(socket)
-    else {
-      spoiled.delete(socket)
-      callback(args)
-    }
-    return true
-  },
-  repeat: (socket, chunk, args) => {
-    if (isHeader(chunk)) {
-      spoiled.add(socket)
-      socket.header = chunk
-      return true
-    }
-    spoiled.delete(socket)
-    write.call(socket, Buffer.concat([socket.header, chunk, socket.header]))
-    return write.call(socket, chunk, ...args)
-  },
-  alter: (socket, chunk, args) => {
-    if (isHeader(chunk)) {
-      spoiled.add(socket)
-      return write.call(socket, chunk, ...args)
-    }
-    spoiled.delete(socket)
+const spoil = {
+  drop: (chunk, end) => chunk.subarray(end),
+  repeat: (chunk, end) => Buffer.concat([chunk.subarray(0, end), chunk]),
+  alter: (chunk, end) => {
     const other = Buffer.from(chunk)
-    other[other.length - 1] ^= 1
-    return write.call(socket, other, ...args)
+    other[end - 1] ^= 1
+    return other
   }
 }[how]
 
-if (onEcho !== undefined) {
+if (spoil !== undefined)
   Socket.prototype.write = function (chunk, ...args) {
-    if (spoiled.has(this)) return onEcho(this, chunk, args)
-    if (isHeader(chunk) && ++echoes === NTH) return onEcho(this, chunk, args)
-    return write.call(this, chunk, ...args)
+    const end = firstFrame(chunk)
+    const isSpoiled = end < chunk.length && ++batches === NTH
+    return write.call(this, isSpoiled ? spoil(chunk, end) : chunk, ...args)
   }
-}
 
 const hoard = []
 const onConnection = {

@@ -2,9 +2,9 @@
  * A transport without a socket: the test is the peer and the kernel, and sees what is done to the connection.
  */
 import type * as Chunk from "effect/Chunk"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import { Inbox } from "../../src/connection/Inbox.js"
-import { Waiters } from "../../src/connection/Waiters.js"
+import { waitersUntil } from "../../src/connection/Waiters.js"
 import * as CloseCode from "../../src/protocol/CloseCode.js"
 import * as Message from "../../src/protocol/Message.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
@@ -47,18 +47,11 @@ export class MemoryTransport implements RawTransport {
   messagesOut = 0
   bytesOut = 0
   readonly inbox = new Inbox(() => {})
-  readonly #writers = new Waiters(
-    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.inbox.isOver || this.#isSaid,
-    () => Effect.void
+  readonly #writers = waitersUntil(
+    () => this.#buffered <= this.#highWaterMark || this.#isSealed || this.inbox.isOver || this.#isSaid
   )
-  readonly #flushers = new Waiters(
-    () => this.#buffered === 0 || this.#isSaid,
-    () => Effect.void
-  )
-  readonly #closers = new Waiters(
-    () => this.#isClosed,
-    () => Effect.void
-  )
+  readonly #flushers = waitersUntil(() => this.#buffered === 0 || this.#isSaid)
+  readonly #closers = waitersUntil(() => this.#isClosed)
   #listener: TransportListener | undefined = undefined
   #buffered = 0
   #isBlocked = false
