@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import type { ConnectionOptions, Handler } from "./Connection.js"
@@ -124,11 +124,26 @@ export class Lifecycle {
       this.#fiber = fiber
       return Effect.void
     })
-    return Effect.acquireRelease(acquire, (_, exit) => this.#release(exit)).pipe(
-      Effect.zipRight(Effect.suspend(() => handler(this.connection))),
-      Effect.scoped,
-      Effect.catchAllCause((cause) => this.#reportRelease(cause))
+    const life = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Scope.make(), (scope) => {
+        // By hand what `acquireRelease` and `scoped` do, but for the book-keeping of `FiberRef`s that each finalizer of
+        // theirs has: nobody has changed one, and it is a good part of what an ending costs.
+        const begun = Effect.zipRight(
+          acquire,
+          Scope.addFinalizerExit(scope, (exit) => this.#release(exit))
+        )
+        const handled = Effect.exit(
+          restore(
+            Scope.extend(
+              Effect.suspend(() => handler(this.connection)),
+              scope
+            )
+          )
+        )
+        return Effect.flatMap(Effect.zipRight(begun, handled), (exit) => Scope.close(scope, exit))
+      })
     )
+    return Effect.catchAllCause(life, (cause) => this.#reportRelease(cause))
   }
 
   #begin(reason: StopReason): boolean {

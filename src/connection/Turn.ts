@@ -5,6 +5,7 @@
  * and then run the fibers, costs a tenth less: what either does stays in the processor's caches. And all that came on
  * a socket is one batch.
  */
+import * as Effect from "effect/Effect"
 
 interface Sleeper {
   readonly wake: () => void
@@ -22,3 +23,8 @@ const wakeAll = (): void => {
 export const wakeAfterReads = (sleeper: Sleeper): void => {
   if (sleepers.push(sleeper) === 1) setImmediate(wakeAll)
 }
+
+/** Lets the event loop read from all sockets, and run what comes of it, before it goes on. */
+export const turn: Effect.Effect<void> = Effect.async((resume) => {
+  setImmediate(() => setImmediate(() => resume(Effect.void)))
+})

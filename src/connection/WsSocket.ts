@@ -129,7 +129,9 @@ export class WsSocket extends WebSocket {
   /** Lets `ws` see the end of TCP: it ends its own side too. */
   passEnd(): void {
     if (this.#socket === undefined) return
-    for (const listener of this.#endListeners) listener.call(this.#socket)
+    // Of what it would do this is left to do; to end a stream again makes an error, with its stack.
+    if (this.#socket.writableEnded) this._receiver.end()
+    else for (const listener of this.#endListeners) listener.call(this.#socket)
   }
 
   /** Runs a callback when all that was read from TCP has been parsed: at once, unless it has yet to be inflated. */

@@ -228,7 +228,7 @@ export class WsTransport implements RawTransport {
 
   #endNow(): void {
     if (this.#peerEnded) this.#ws.passEnd()
-    else this.#socket.end()
+    else if (!this.#socket.destroyed) this.#socket.end()
   }
 
   #say(): boolean {

@@ -23,6 +23,7 @@ import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.
 import { type ConnectionInfo, type Page, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
 import type { Ending, Observer } from "./Observer.js"
+import { stopEach, stopOver } from "./Stops.js"
 import * as Sweep from "./Sweep.js"
 
 /** The connections of this server. */
@@ -202,24 +203,12 @@ export const make = <E, R>(options: {
       return { total: live.size, connections, next }
     }
 
-    /** Stops one after the other, evenly over `spread`, and waits until all have ended. */
-    const stopAllOver = (lifecycles: ReadonlyArray<Lifecycle>, reason: StopReason, spread: number) =>
-      Effect.gen(function* () {
-        const start = elapsed()
-        for (let next = 0; next < lifecycles.length;) {
-          const gone = elapsed() - start
-          const due = gone >= spread ? lifecycles.length : Math.floor((gone / spread) * lifecycles.length) + 1
-          for (; next < due; next++) lifecycles[next]?.stop(reason)
-          if (next < lifecycles.length) yield* Effect.sleep((next * spread) / lifecycles.length - gone)
-        }
-        yield* Deferred.await(empty)
-      })
-
     const drain: Registry["drain"] = ({ deadline, reason, spread }) =>
       Effect.gen(function* () {
         isDraining = true
         if (live.size === 0) yield* Deferred.succeed(empty, undefined)
-        yield* stopAllOver([...live.values()], reason, Duration.toMillis(spread)).pipe(
+        yield* stopOver([...live.values()], reason, Duration.toMillis(spread), elapsed).pipe(
+          Effect.zipRight(Deferred.await(empty)),
           Effect.interruptible,
           Effect.timeoutOption(Math.max(0, deadline - elapsed()))
         )
@@ -249,9 +238,8 @@ export const make = <E, R>(options: {
         }),
         stopAll: Effect.fn("Connections.stopAll")(function* (stopOptions) {
           const reason = yield* stopReason(stopOptions)
-          let stopped = 0
-          for (const lifecycle of live.values()) if (lifecycle.stop(reason)) stopped++
-          return stopped
+          // Whoever has asked may go away: all are stopped, or none.
+          return yield* Effect.uninterruptible(stopEach([...live.values()], reason))
         }),
         events: events.stream
       }

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Lifecycle } from "../connection/Lifecycle.js"
 import { monotonic } from "../connection/Monotonic.js"
+import { turn } from "../connection/Turn.js"
 import { waitersUntil } from "../connection/Waiters.js"
 import { intervalOf, type WatchOptions } from "../connection/Watch.js"
 
@@ -16,11 +17,6 @@ export interface Sweep {
   /** There is a connection, maybe after there was none. */
   readonly wake: () => void
 }
-
-/** Lets the event loop read from the sockets. */
-const poll = Effect.async<void>((resume) => {
-  setImmediate(() => setImmediate(() => resume(Effect.void)))
-})
 
 /** Starts to look at these connections, again and again as long as there are any, until the scope closes. */
 export const make = (
@@ -37,7 +33,7 @@ export const make = (
       const start = elapsed()
       yield* Effect.sleep(interval)
       // A process that was held up hasn't read what its peers have sent meanwhile, and must not judge them by it.
-      if (elapsed() - start > 2 * interval) yield* poll
+      if (elapsed() - start > 2 * interval) yield* turn
       const now = elapsed()
       for (const lifecycle of live.values()) lifecycle.look(now)
     })
