@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import type { Handler } from "./connection/Connection.js"
 import * as Deadlines from "./connection/Deadlines.js"
 import { monotonic } from "./connection/Monotonic.js"
-import * as Wire from "./connection/Wire.js"
+import { TcpWire } from "./connection/Wire.js"
 import * as Admin from "./admin/Admin.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
@@ -154,7 +154,7 @@ export const make = <E, R>(
         const { highWaterMark, maxPayload } = config
         const { remote } = peer
         const transport = new WsTransport(ws, upgrade.socket, {
-          wire: Wire.tcp(upgrade.tcp),
+          wire: new TcpWire(upgrade.tcp),
           remote,
           highWaterMark,
           maxPayload

@@ -16,7 +16,7 @@ import { Connection, ConnectionClosed } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
 import type { Monotonic } from "./Monotonic.js"
 import { StopSwitch } from "./StopSignal.js"
-import type { Transport } from "./Transport.js"
+import type { Transport, TransportListener } from "./Transport.js"
 import { Watch, type WatchOptions } from "./Watch.js"
 
 /** What the life of a connection is given. */
@@ -45,7 +45,7 @@ const isExpected = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.failureOption(cause), (error) => error instanceof ConnectionClosed)
 
 /** The life of one connection. */
-export class Lifecycle {
+export class Lifecycle implements TransportListener {
   readonly connection: Connection
   /** When it began, by the clock that only goes on. */
   readonly startedAt: number
@@ -71,18 +71,24 @@ export class Lifecycle {
     const { elapsed } = options
     this.startedAt = elapsed()
     this.#watcher = new Watch(this.connection, this.#transport, options.watch, this.startedAt, options.jitter)
-    this.#transport.attach({
-      onPing: (payload) => this.#transport.pong(payload),
-      onPong: (payload) => this.#watcher.onPong(elapsed(), payload),
-      onEnding: (reason) => {
-        this.stop(reason)
-      },
-      onClosed: () => {
-        if (this.#isLeaving) return
-        // There is nobody left to answer, and the ending counts now, whatever the handler still has to release.
-        this.#leaveNow()
-      }
-    })
+    this.#transport.attach(this)
+  }
+
+  onPing(payload: Buffer): void {
+    this.#transport.pong(payload)
+  }
+
+  onPong(payload: string): void {
+    this.#watcher.onPong(this.#options.elapsed(), payload)
+  }
+
+  onEnding(reason: StopReason): void {
+    this.stop(reason)
+  }
+
+  onClosed(): void {
+    // There is nobody left to answer, and the ending counts now, whatever the handler still has to release.
+    if (!this.#isLeaving) this.#leaveNow()
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Socket } from "node:net"
 import * as Frame from "../protocol/Frame.js"
 import type { Message } from "../protocol/Message.js"
 import { TurnCork } from "./TurnCork.js"
-import { waitersUntil } from "./Waiters.js"
+import { type Waiters, waitersUntil } from "./Waiters.js"
 import type { WsSocket } from "./WsSocket.js"
 
 /**
@@ -30,8 +30,9 @@ export class Outbox {
   readonly #pongs: TurnCork
   /** Nothing is compressed, and so nothing waits within `ws`, which has no part in what is written. */
   readonly #isPlain: boolean
-  readonly #writers = waitersUntil(() => this.#mayWrite())
-  readonly #flushers = waitersUntil(() => this.isFlushed)
+  /** Made when somebody waits, which is seldom. */
+  #writers: Waiters | undefined = undefined
+  #flushers: Waiters | undefined = undefined
   /** Outbound bytes that may be buffered before writes wait. */
   #limit: number
   /** Batches that the kernel has yet to take. */
@@ -127,25 +128,28 @@ export class Outbox {
 
   /** Waits while more than the limit is buffered. Asked for when it is to be run. */
   get drained(): Effect.Effect<void> {
-    return this.#mayWrite() ? Effect.void : this.#writers.until
+    if (this.#mayWrite()) return Effect.void
+    this.#writers ??= waitersUntil(() => this.#mayWrite())
+    return this.#writers.until
   }
 
   /** Waits until nothing is. */
   get flushed(): Effect.Effect<void> {
+    this.#flushers ??= waitersUntil(() => this.isFlushed)
     return this.#flushers.until
   }
 
   /** Lets so many more bytes be buffered before writes wait. */
   allow(bytes: number): void {
     this.#limit += bytes
-    this.#writers.wake()
+    this.#writers?.wake()
   }
 
   /** No more will be written: nobody is to wait for it. */
   finish(): void {
     this.#isOver = true
-    this.#writers.wake()
-    this.#flushers.wake()
+    this.#writers?.wake()
+    this.#flushers?.wake()
   }
 
   /** Runs a callback when the last batch has been handed to the kernel: compressed messages take a while. */
@@ -165,8 +169,8 @@ export class Outbox {
   }
 
   readonly #onSent = (): void => {
-    if (this.#mayWrite()) this.#writers.wake()
-    if (this.isFlushed) this.#flushers.wake()
+    if (this.#mayWrite()) this.#writers?.wake()
+    if (this.isFlushed) this.#flushers?.wake()
     this.#onTaken()
   }
 

@@ -16,7 +16,8 @@ export interface StopSignal {
 
 /** A stop signal in the hands of who gives it: the lifecycle, and nobody else, since there is more to a stop. */
 export class StopSwitch implements StopSignal {
-  readonly #deferred = Deferred.unsafeMake<StopReason>(FiberId.none)
+  /** Made when somebody waits for it, which the lifecycle doesn't: it costs memory. */
+  #deferred: Deferred.Deferred<StopReason> | undefined = undefined
   #reason: StopReason | undefined = undefined
 
   get reason(): StopReason | undefined {
@@ -24,7 +25,11 @@ export class StopSwitch implements StopSignal {
   }
 
   get await(): Effect.Effect<StopReason> {
-    return Deferred.await(this.#deferred)
+    return Effect.suspend(() => {
+      if (this.#reason !== undefined) return Effect.succeed(this.#reason)
+      this.#deferred ??= Deferred.unsafeMake<StopReason>(FiberId.none)
+      return Deferred.await(this.#deferred)
+    })
   }
 
   /**
@@ -36,7 +41,7 @@ export class StopSwitch implements StopSignal {
   give(reason: StopReason): boolean {
     if (this.#reason !== undefined) return false
     this.#reason = reason
-    Deferred.unsafeDone(this.#deferred, Effect.succeed(reason))
+    if (this.#deferred !== undefined) Deferred.unsafeDone(this.#deferred, Effect.succeed(reason))
     return true
   }
 }

@@ -30,6 +30,9 @@ export interface TransportListener {
   readonly onClosed: () => void
 }
 
+/** Nothing to be remarked: the same object for all. */
+export const NO_REMARKS: Transport["remarks"] = {}
+
 /** The wire under one connection. */
 export interface Transport {
   /** Who the peer is: `address:port`, or its address alone if a proxy has told it. */

@@ -40,19 +40,27 @@ export const hasEnded = (socket: Socket & Reading & WithHandle): boolean =>
   socket._readableState?.ended === true || (socket._handle?.getpeername?.({}) ?? 0) !== 0
 
 /** A TCP connection; with TLS it is the one under it, whose bytes pass however large the records are. */
-export const tcp = (socket: Socket & WithHandle): Wire => ({
-  get bytesRead() {
-    return socket.bytesRead
-  },
-  get bytesTaken() {
-    const handle = socket._handle
+export class TcpWire implements Wire {
+  readonly #socket: Socket & WithHandle
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead
+  }
+
+  get bytesTaken(): number {
+    const handle = this.#socket._handle
     const written = handle?.bytesWritten
     const queued = handle?.writeQueueSize
     return typeof written === "number" && typeof queued === "number"
       ? written - queued
-      : socket.bytesWritten - socket.writableLength
-  },
-  reset: () => {
-    socket.resetAndDestroy()
+      : this.#socket.bytesWritten - this.#socket.writableLength
   }
-})
+
+  reset(): void {
+    this.#socket.resetAndDestroy()
+  }
+}

@@ -11,6 +11,7 @@ import type { Socket } from "node:net"
 import type { Writable } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import * as CloseCode from "../protocol/CloseCode.js"
+import { StopReason } from "../protocol/StopReason.js"
 
 /** `setTimeout` fires at once when asked for more milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -50,11 +51,9 @@ const compressedLimit = (maxPayload: number): number => maxPayload + 64 + Math.c
 export interface WsListener {
   readonly onMessage: (data: Buffer, isBinary: boolean) => void
   readonly onPing: (payload: Buffer) => void
-  readonly onPong: (payload: Buffer) => void
-  /** A Close frame, without a code if it was empty. */
-  readonly onClose: (code: number | undefined, reason: string) => void
-  /** A frame that RFC 6455 doesn't allow; nothing more is read. */
-  readonly onBadFrame: (wrong: { readonly code: number; readonly reason: string }) => void
+  readonly onPong: (payload: string) => void
+  /** A Close frame, or a frame that RFC 6455 doesn't allow; after that one nothing more is read. */
+  readonly onEnding: (reason: StopReason) => void
   /** TCP has failed. */
   readonly onFailed: () => void
 }
@@ -93,15 +92,21 @@ export class WsSocket extends WebSocket {
   /** Starts to report. */
   listen(listener: WsListener): void {
     this.#listener = listener
-    this.on("message", (data, isBinary) => {
-      if (Buffer.isBuffer(data)) listener.onMessage(data, isBinary)
-    })
-    this.on("ping", listener.onPing)
-    this.on("pong", listener.onPong)
-    this.on("error", (error) => {
-      if (this.#badFrameCode === undefined) listener.onFailed()
-      else listener.onBadFrame(whatWasWrong(this.#badFrameCode, error))
-    })
+    // One function each for all connections: they are many.
+    this.on("message", onMessage)
+    this.on("ping", onPing)
+    this.on("pong", onPong)
+    this.on("error", onError)
+  }
+
+  get listener(): WsListener | undefined {
+    return this.#listener
+  }
+
+  /** Tells of an error: a bad frame, or that TCP has failed. */
+  tell(error: Error): void {
+    if (this.#badFrameCode === undefined) this.#listener?.onFailed()
+    else this.#listener?.onEnding(StopReason.ProtocolError(whatWasWrong(this.#badFrameCode, error)))
   }
 
   /**
@@ -113,7 +118,10 @@ export class WsSocket extends WebSocket {
     if (this.#isSaid && this.readyState === this.OPEN) return
     if (this.#listener === undefined || this.#isSaid) super.close(code, data)
     else if (code !== undefined && data === undefined) this.#badFrameCode = code
-    else this.#listener.onClose(code, data === undefined ? "" : data.toString())
+    else {
+      const reason = data === undefined ? "" : data.toString()
+      this.#listener.onEnding(StopReason.PeerClosed({ code: code ?? CloseCode.NO_STATUS, reason }))
+    }
   }
 
   /** Nothing more is to be said, but for the end of a close handshake that has begun, which `ws` sees to. */
@@ -154,6 +162,22 @@ export class WsSocket extends WebSocket {
     if (size < SMALL_PIECE * MANY_PIECES) pieces.push(Buffer.concat(pieces.splice(this.#settled), size))
     this.#settled = pieces.length
   }
+}
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  if (Buffer.isBuffer(data) && this instanceof WsSocket) this.listener?.onMessage(data, isBinary)
+}
+
+function onPing(this: WebSocket, payload: Buffer): void {
+  if (this instanceof WsSocket) this.listener?.onPing(payload)
+}
+
+function onPong(this: WebSocket, payload: Buffer): void {
+  if (this instanceof WsSocket) this.listener?.onPong(payload.toString("latin1"))
+}
+
+function onError(this: WebSocket, error: Error): void {
+  if (this instanceof WsSocket) this.tell(error)
 }
 
 /** What the connections of a server have in common. */

@@ -5,19 +5,16 @@ import type * as Chunk from "effect/Chunk"
 import type * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { Inbox, MESSAGE_OVERHEAD } from "./Inbox.js"
-import * as CloseCode from "../protocol/CloseCode.js"
 import { Outbox } from "./Outbox.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
-import type { RawTransport, TransportListener, TransportOptions } from "./Transport.js"
+import { NO_REMARKS, type RawTransport, type TransportListener, type TransportOptions } from "./Transport.js"
 import { wakeAfterReads } from "./Turn.js"
 import { hasEnded, type Wire } from "./Wire.js"
-import { waitersUntil } from "./Waiters.js"
-import { tooBig, type WsSocket } from "./WsSocket.js"
+import { type Waiters, waitersUntil } from "./Waiters.js"
+import { tooBig, type WsListener, type WsSocket } from "./WsSocket.js"
 
-const NO_REMARKS = {}
-
-export class WsTransport implements RawTransport {
+export class WsTransport implements RawTransport, WsListener {
   readonly remote: string
   readonly wire: Wire
   readonly remarks = NO_REMARKS
@@ -26,7 +23,7 @@ export class WsTransport implements RawTransport {
   readonly #socket: Socket
   readonly #outbox: Outbox
   readonly #options: TransportOptions
-  readonly #closers = waitersUntil(() => this.#isClosed)
+  #closers: Waiters | undefined = undefined
   #listener: TransportListener | undefined = undefined
   #isPaused = false
   #isHeld = false
@@ -49,18 +46,10 @@ export class WsTransport implements RawTransport {
 
   attach(listener: TransportListener): void {
     this.#listener = listener
-    this.#ws.listen({
-      onMessage: (data, isBinary) => this.#onMessage(data, isBinary),
-      onPing: (payload) => listener.onPing(payload),
-      onPong: (payload) => listener.onPong(payload.toString("latin1")),
-      onClose: (code = CloseCode.NO_STATUS, reason) =>
-        this.#onEnding(StopReason.PeerClosed({ code, reason })),
-      onBadFrame: (wrong) => this.#onEnding(StopReason.ProtocolError(wrong)),
-      onFailed: () => this.#onGone()
-    })
+    this.#ws.listen(this)
     // Before `ws` hears of it: a fiber must not find the connection unusable before the reason is given.
-    this.#socket.prependListener("error", () => this.#onGone())
-    this.#socket.prependListener("close", () => this.#onClose())
+    this.#socket.prependListener("error", () => this.onFailed())
+    this.#socket.prependListener("close", () => this.#onClosed())
     this.#socket.on("end", () => this.#onEnd())
   }
 
@@ -181,21 +170,24 @@ export class WsTransport implements RawTransport {
 
   readonly isClosed = (): boolean => this.#isClosed
 
-  readonly closed = this.#closers.until
+  get closed(): Effect.Effect<void> {
+    this.#closers ??= waitersUntil(() => this.#isClosed)
+    return this.#closers.until
+  }
 
   /** The peer ends the connection. What it sent before can still be taken. */
-  #onEnding(reason: StopReason): void {
+  onEnding(reason: StopReason): void {
     this.#listener?.onEnding(reason)
     // Unless nobody is to know of it yet.
     if (this.#isSealed) this.inbox.finish()
   }
 
-  #onMessage(data: Buffer, isBinary: boolean): void {
+  onMessage(data: Buffer, isBinary: boolean): void {
     if (this.inbox.isOver || this.#isFailed) return
     if (data.length > this.#options.maxPayload) {
       // One that came compressed: its frames were not too large.
       this.#isFailed = true
-      return this.#onEnding(StopReason.ProtocolError(tooBig))
+      return this.onEnding(StopReason.ProtocolError(tooBig))
     }
     if (this.#isSealed) this.#outbox.allow(data.length + MESSAGE_OVERHEAD)
     if (this.inbox.isEmpty) wakeAfterReads(this.inbox)
@@ -203,22 +195,30 @@ export class WsTransport implements RawTransport {
     if (this.inbox.cost > this.#options.highWaterMark) this.#pause()
   }
 
+  onPing(payload: Buffer): void {
+    this.#listener?.onPing(payload)
+  }
+
+  onPong(payload: string): void {
+    this.#listener?.onPong(payload)
+  }
+
   #onEnd(): void {
     this.#peerEnded = true
     if (this.#isSaid) return this.#endSoon()
-    this.#ws.afterReceived(() => this.#onGone())
+    this.#ws.afterReceived(() => this.onFailed())
   }
 
   /** The peer is gone, for the reason that was given before if there was one. */
-  #onGone(): void {
-    this.#onEnding(StopReason.PeerVanished())
+  onFailed(): void {
+    this.onEnding(StopReason.PeerVanished())
   }
 
-  #onClose(): void {
+  #onClosed(): void {
     this.#isClosed = true
-    this.#onGone()
+    this.onFailed()
     this.#say()
-    this.#closers.wake()
+    this.#closers?.wake()
     this.#listener?.onClosed()
   }
 

@@ -110,10 +110,19 @@ export const make = (
       one.socket.destroy()
     }
 
+    // Functions for all sockets, not one each: there are many, and those that became WebSockets stay for long.
+    const forget = function (this: Socket): void {
+      incoming.get(this)?.deadline.cancel()
+      incoming.delete(this)
+    }
+    const tellOfDrain = function (this: Socket & Answering): void {
+      this._httpMessage?.emit("drain")
+    }
+
     const track = (one: Incoming, socket: Socket): void => {
       one.socket = socket
       incoming.set(socket, one)
-      socket.once("close", () => incoming.delete(socket))
+      socket.on("close", forget)
       if (!isListening) socket.destroy()
     }
 
@@ -127,12 +136,14 @@ export const make = (
         isAnswered: false,
         deadline: options.deadlines.set(() => drop(one))
       }
-      tcp.once("close", () => one.deadline.cancel())
       // Asked for at once, and so remembered by Node: there is no address any more when the peer has gone.
       const name = nameOf(tcp)
       if (options.tls === undefined) return track(one, tcp)
       insecure.set(name, one)
-      tcp.once("close", () => insecure.delete(name))
+      tcp.once("close", () => {
+        one.deadline.cancel()
+        insecure.delete(name)
+      })
     })
     if (options.tls !== undefined) {
       server.on("secureConnection", (socket: Socket) => {
@@ -210,14 +221,11 @@ export const make = (
       handlers.onUpgrade({ request, socket, tcp: one?.tcp ?? socket, head, response, hang })
       if (!isHanging) one?.deadline.cancel()
     }
-    const tellOfDrain = (socket: Socket & Answering): void => {
-      socket.on("drain", () => socket._httpMessage?.emit("drain"))
-    }
     server.on("upgrade", (request, socket, head) => {
       // It is one, since the server isn't fed with other streams.
       if (!(socket instanceof Socket)) return
       // Node has let go of it, and tells the responses nothing any more: not those under way, nor those to come.
-      tellOfDrain(socket)
+      socket.on("drain", tellOfDrain)
       upgrade(request, socket, head)
     })
 
