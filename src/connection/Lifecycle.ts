@@ -3,10 +3,12 @@
  * the last word on the wire.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
@@ -126,30 +128,25 @@ export class Lifecycle implements TransportListener {
 
   /** Runs the handler; ends when the TCP connection is gone and the handler's resources are released. */
   run<E, R>(handler: Handler<E, R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
-    const acquire = Effect.withFiberRuntime<void>((fiber) => {
-      this.#fiber = fiber
-      return Effect.void
-    })
+    // By hand what `acquireRelease` and `scoped` do, but for what they keep to put it right again: this fiber is the
+    // connection's, and ends with it. That is a good part of what an opening and an ending cost.
     const life = Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Scope.make(), (scope) => {
-        // By hand what `acquireRelease` and `scoped` do, but for the book-keeping of `FiberRef`s that each finalizer of
-        // theirs has: nobody has changed one, and it is a good part of what an ending costs.
-        const begun = Effect.zipRight(
-          acquire,
-          Scope.addFinalizerExit(scope, (exit) => this.#release(exit))
-        )
-        const handled = Effect.exit(
-          restore(
-            Scope.extend(
-              Effect.suspend(() => handler(this.connection)),
-              scope
-            )
+        const begun = Effect.withFiberRuntime<void>((fiber) => {
+          this.#fiber = fiber
+          const context = Context.add(fiber.currentContext, Scope.Scope, scope)
+          return Effect.zipRight(
+            FiberRef.set(FiberRef.currentContext, context),
+            Scope.addFinalizerExit(scope, (exit) => this.#release(exit))
           )
-        )
+        })
+        const handled = Effect.exit(restore(Effect.suspend(() => handler(this.connection))))
         return Effect.flatMap(Effect.zipRight(begun, handled), (exit) => Scope.close(scope, exit))
       })
     )
-    return Effect.catchAllCause(life, (cause) => this.#reportRelease(cause))
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the scope is in the context, as said above
+    const scoped = life as Effect.Effect<void, never, Exclude<R, Scope.Scope>>
+    return Effect.catchAllCause(scoped, (cause) => this.#reportRelease(cause))
   }
 
   #begin(reason: StopReason): boolean {
