@@ -5,7 +5,9 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as FiberSet from "effect/FiberSet"
+import * as HashMap from "effect/HashMap"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -80,8 +82,17 @@ export interface DrainOptions {
   readonly deadline: number
 }
 
+/**
+ * One of the last lines of a fiber, which keeps the annotations: to have put them right again afterwards, as
+ * `annotateLogs` does, costs more than the line.
+ */
 const logLine = (message: string, fields: Record<string, unknown>): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logInfo(message), fields)
+  Effect.zipRight(
+    FiberRef.update(FiberRef.currentLogAnnotations, (annotations) =>
+      HashMap.union(annotations, HashMap.fromIterable(Object.entries(fields)))
+    ),
+    Effect.logInfo(message)
+  )
 
 /** Makes the registry of a server, all of whose connections have this handler. */
 export const make = <E, R>(options: {
