@@ -38,9 +38,9 @@ const crowds = [
   { peers: 20, each: 3 * MIB }
 ]
 
-/** The time that 99 of 100 echoes took at most. */
-const p99 = (times: ReadonlyArray<number>): number =>
-  [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0
+/** The time that 9 of 10 echoes took at most: of 60, the slowest one tells more of the machine than of the server. */
+const p90 = (times: ReadonlyArray<number>): number =>
+  [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.9)] ?? 0
 
 describe("a peer that sends 64 KiB messages and never reads", () => {
   for (const { each, peers } of crowds)
@@ -73,8 +73,8 @@ describe("a peer that sends 64 KiB messages and never reads", () => {
           expect((most(samples) - most(before)) / peers / MIB).toBeLessThan(each / MIB)
           expect(samples.length).toBeGreaterThan(10)
           // At most double, and what the machine itself may be late by.
-          const times = (all: typeof samples) => p99(all.map(({ took }) => took))
-          expect(times(samples)).toBeLessThan(2 * times(before) + 20)
+          const times = (all: typeof samples) => p90(all.map(({ took }) => took))
+          expect(times(samples)).toBeLessThan(2 * times(before) + 10)
           const isGone = (line: Log.Line) => line["reason"] === "SlowConsumer"
           yield* eventually(
             "all of them were gone",
