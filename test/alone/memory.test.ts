@@ -75,6 +75,7 @@ describe("a peer that sends 64 KiB messages and never reads", () => {
           // At most double, and what the machine itself may be late by.
           const times = (all: typeof samples) => p90(all.map(({ took }) => took))
           expect(times(samples)).toBeLessThan(2 * times(before) + 10)
+          expect(Math.max(...samples.map(({ took }) => took))).toBeLessThan(100)
           const isGone = (line: Log.Line) => line["reason"] === "SlowConsumer"
           yield* eventually(
             "all of them were gone",

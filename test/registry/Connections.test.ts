@@ -252,6 +252,20 @@ describe("stopping all", () => {
     })
   )
 
+  timeless("stops all also when whoever asked for it goes away meanwhile", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(echo)
+      const transports = server.openMany(100)
+      yield* settle
+      const asked = yield* Effect.fork(server.connections.stopAll())
+      while (transports[0]?.lastWords.length === 0) yield* Effect.yieldNow()
+      expect(transports.at(-1)?.lastWords).toEqual([])
+      yield* Fiber.interrupt(asked)
+      yield* settle
+      for (const { lastWords } of transports) expect(lastWords).toEqual(["close 1001 connection interrupted"])
+    })
+  )
+
   timeless("with nobody there stops nobody", () =>
     Effect.gen(function* () {
       const server = yield* serve(echo)
