@@ -60,6 +60,8 @@ export interface Inbox {
   readonly responseHead: Effect.Effect<Http.ResponseHead, WaitError>
   /** Waits for an HTTP response with its body. */
   readonly response: Effect.Effect<Http.Response, WaitError>
+  /** Waits for so many bytes more than have come by now, whatever they are, and leaves them. */
+  readonly moreBytes: (count: number) => Effect.Effect<void, WaitError>
 }
 
 /** The side of the inbox where things come in. */
@@ -210,6 +212,11 @@ export const make = (patience: number): Inbox & Source => {
     ended: until("the end of TCP", () => ended).pipe(Effect.catchTag("ConnectionEnded", Effect.die)),
     hasEnded: Effect.sync(() => ended),
     responseHead: until("the head of an HTTP response", () => peekHead()?.head),
-    response: until("an HTTP response", takeResponse)
+    response: until("an HTTP response", takeResponse),
+    moreBytes: (count) =>
+      Effect.suspend(() => {
+        const most = bytesIn + count
+        return Effect.asVoid(until(`${count} bytes more`, () => (bytesIn >= most ? true : undefined)))
+      })
   }
 }
