@@ -22,7 +22,10 @@ import * as Admin from "./admin/Admin.js"
 import { acceptor } from "./connection/WsSocket.js"
 import { WsTransport } from "./connection/WsTransport.js"
 import { Faults } from "./faults/Faults.js"
-import { Admission } from "./http/Admission.js"
+import * as Cluster from "./cluster/Cluster.js"
+import * as Fleet from "./cluster/Fleet.js"
+import { ofPlaces, Places } from "./http/Admission.js"
+import * as Address from "./http/Address.js"
 import * as Console from "./http/Console.js"
 import * as Handshakes from "./http/Handshakes.js"
 import * as Listener from "./http/Listener.js"
@@ -34,35 +37,14 @@ import { StopReason } from "./protocol/StopReason.js"
 import * as Connections from "./registry/Connections.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
 import * as Metrics from "./telemetry/Metrics.js"
+import * as Prometheus from "./telemetry/Prometheus.js"
 import * as Tracing from "./telemetry/Tracing.js"
-
-/** Where a server listens. */
-export interface ServerAddress {
-  /** The address, as the system has bound it. */
-  readonly host: string
-  readonly port: number
-  /** What a person opens. */
-  readonly url: string
-  /** What a client connects to. */
-  readonly webSocketUrl: string
-}
 
 /** A server that listens; its scope closing is its shutdown. */
 export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<
   WebSocketServer,
-  ServerAddress
+  Address.ServerAddress
 >() {}
-
-const addressOf = (bound: Listener.Listener["address"], config: ServerSettings): ServerAddress => {
-  const isAny = bound.host === "::" || bound.host === "0.0.0.0"
-  const host = isAny ? "localhost" : bound.host.includes(":") ? `[${bound.host}]` : bound.host
-  const secure = config.tlsCert === undefined ? "" : "s"
-  return {
-    ...bound,
-    url: `http${secure}://${host}:${bound.port}/`,
-    webSocketUrl: `ws${secure}://${host}:${bound.port}${config.path}`
-  }
-}
 
 /**
  * Starts a server whose connections have this handler. When the scope closes the server shuts down: it turns not
@@ -106,10 +88,17 @@ export const make = <E, R>(
     }
     const scheme = config.tlsCert === undefined ? "http" : "https"
     const closing = yield* Deferred.make<void>()
+    const { join } = Option.getOrElse(yield* Effect.serviceOption(Cluster.Cluster), () => Cluster.alone)
+    const cluster = yield* join({
+      fleet: Fleet.ofServer(registry.connections, faults),
+      tags: () => [registry.tag],
+      events: registry.events,
+      families: () => metrics.families()
+    })
     const admin = yield* Admin.make({
       policy: { scheme, token: config.adminToken },
-      registry,
-      faults,
+      cluster,
+      hasFaults: faults !== undefined && faults.askers !== "nobody",
       sendTimeout: Duration.toMillis(config.sendTimeout),
       closing,
       onRefused: ({ remote }, { error, status }) => {
@@ -121,9 +110,9 @@ export const make = <E, R>(
       Routes.make({
         admin,
         endpoint: config.path,
-        isDraining: () => isDraining,
+        state: () => (isDraining ? "draining" : cluster.health()),
         console: Console.settingsOf(config, faults?.askers ?? "nobody"),
-        metrics: () => metrics.scrape(),
+        metrics: Effect.map(cluster.scrape ?? Effect.sync(() => metrics.families()), Prometheus.page),
         onRefused,
         peerOf
       })
@@ -140,7 +129,7 @@ export const make = <E, R>(
         origins: config.origins,
         subprotocols: config.subprotocols
       },
-      admission: new Admission(config),
+      admission: cluster.admission ?? ofPlaces(new Places(config)),
       acceptor: acceptor({
         maxPayload: config.maxPayload,
         compression: config.compression,
@@ -220,11 +209,9 @@ export const make = <E, R>(
         "drain-delay and drain-spread leave no time within drain-timeout: connections will be destroyed at a shutdown"
       )
     }
-    const address = addressOf(listener.address, config)
-    yield* Effect.annotateLogs(Effect.logInfo("listening"), {
-      url: address.url,
-      websocket: address.webSocketUrl
-    })
+    const address = Address.of(listener.address, config)
+    const urls = { url: address.url, websocket: address.webSocketUrl }
+    yield* cluster.listening?.(urls) ?? Effect.annotateLogs(Effect.logInfo("listening"), urls)
     return Context.merge(
       Context.make(WebSocketServer, address),
       Context.make(Connections.Connections, registry.connections)

@@ -6,13 +6,12 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as Peer from "../http/Peer.js"
 import * as Respond from "../http/Respond.js"
 import type * as Routes from "../http/Routes.js"
 import type { Refusal } from "../protocol/Handshake.js"
-import type { Registry } from "../registry/Connections.js"
+import type { Joined } from "../cluster/Cluster.js"
 import * as Access from "./Access.js"
 import * as EventFeed from "./EventFeed.js"
 import type { Steered } from "./Handlers.js"
@@ -20,8 +19,9 @@ import type { Steered } from "./Handlers.js"
 /** Who is let in, and to what. */
 export interface AdminOptions {
   readonly policy: Access.Policy
-  readonly registry: Pick<Registry, "connections" | "events">
-  readonly faults: Steered["faults"]
+  readonly cluster: Pick<Joined, "fleet" | "events" | "follow" | "epoch">
+  /** Whether anything can be made to go wrong with connections. */
+  readonly hasFaults: boolean
   /** How many milliseconds a response may be stuck; infinite for never. */
   readonly sendTimeout: number
   /** Ends the responses that last when it is done. */
@@ -37,16 +37,15 @@ const own = /^\/(?:connections(?:\/.*)?|events|openapi\.json|docs)$/s
 /** Makes the API. */
 export const make = (options: AdminOptions): Effect.Effect<Routes.Admin, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { closing, faults, onRefused, peerOf, policy, registry, sendTimeout } = options
+    const { closing, cluster, hasFaults, onRefused, peerOf, policy, sendTimeout } = options
     const scope = yield* Effect.scope
     const feed = EventFeed.make({
-      events: registry.events,
-      epoch: (yield* Random.nextIntBetween(0, 36 ** 6)).toString(36),
+      ...cluster,
       // Sooner than the server would take it for stuck.
       quiet: Math.min(EventFeed.MOST_QUIET, sendTimeout / 2),
       closing
     })
-    const steered: Steered = { connections: registry.connections, faults, feed }
+    const steered: Steered = { fleet: cluster.fleet, hasFaults, feed }
     const load = yield* Effect.cached(
       Effect.promise(() => import("./AdminApp.js")).pipe(
         Effect.flatMap(({ make }) => Scope.extend(make(steered), scope)),

@@ -16,6 +16,7 @@ import {
   InvalidClose,
   InvalidFault,
   InvalidRequest,
+  NoAnswer,
   OriginNotAllowed,
   PayloadTooLarge,
   Unauthorized
@@ -60,12 +61,19 @@ export const ConnectionInfo = Schema.Struct({
   state: Schema.Literal("open", "stopping", "stalled")
 }).annotations({ identifier: "Connection" })
 
+const unanswered = Schema.optional(
+  Schema.Array(Schema.String).annotations({
+    description: "Servers that did not answer in time, whose part is missing; left out if all did."
+  })
+)
+
 const Page = Schema.Struct({
   total: Count.annotations({ description: "How many are open in all." }),
   connections: Schema.Array(ConnectionInfo),
   next: Schema.NullOr(id).annotations({
     description: "What to give as `after` for the next page; null if this is the last."
-  })
+  }),
+  unanswered
 }).annotations({ identifier: "Page" })
 
 const whole = (min: number, max: number, accepts: string) =>
@@ -124,6 +132,7 @@ const list = HttpApiEndpoint.get("list", "/connections")
 const get = HttpApiEndpoint.get("get")`/connections/${idParam}`
   .addSuccess(ConnectionInfo)
   .addError(ConnectionNotFound)
+  .addError(NoAnswer)
   .annotate(OpenApi.Summary, "Looks up a connection.")
 
 const stop = HttpApiEndpoint.del("stop")`/connections/${idParam}`
@@ -131,11 +140,12 @@ const stop = HttpApiEndpoint.del("stop")`/connections/${idParam}`
   .addSuccess(Schema.Struct({ id }), { status: 202 })
   .addError(ConnectionNotFound)
   .addError(InvalidClose)
+  .addError(NoAnswer)
   .annotate(OpenApi.Summary, "Stops a connection. One that is stopping already goes on as it was.")
 
 const stopAll = HttpApiEndpoint.del("stopAll", "/connections")
   .setUrlParams(close)
-  .addSuccess(Schema.Struct({ stopped: Count }), { status: 202 })
+  .addSuccess(Schema.Struct({ stopped: Count, unanswered }), { status: 202 })
   .addError(InvalidClose)
   .annotate(
     OpenApi.Summary,
@@ -149,6 +159,7 @@ const applyFault = HttpApiEndpoint.post("applyFault")`/connections/${idParam}/fa
   .addError(InvalidFault)
   .addError(FaultsDisabled)
   .addError(PayloadTooLarge)
+  .addError(NoAnswer)
   .annotate(
     OpenApi.Summary,
     "Lets something go wrong with an open connection. A later fault replaces an earlier one."

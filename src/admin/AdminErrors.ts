@@ -38,6 +38,12 @@ export const ConnectionNotFound = failure(
   404,
   "No open connection has this id: it has ended, or there never was one."
 )
+/** The server that holds the connection didn't answer. */
+export const NoAnswer = failure(
+  "NoAnswer",
+  504,
+  "The server that holds the connection did not answer in time: what became of the request is not known."
+)
 /** A parameter that can't be read. */
 export const InvalidRequest = failure(
   "InvalidRequest",

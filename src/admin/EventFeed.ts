@@ -6,14 +6,13 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { ConnectionEvent, Events, NumberedEvent } from "../registry/Events.js"
+import type { Joined } from "../cluster/Cluster.js"
+import type { Event } from "../cluster/Message.js"
+import type { NumberedEvent } from "../registry/Events.js"
 import { toJson } from "./Json.js"
 
 /** What a feed is made of. */
-export interface FeedOptions {
-  readonly events: Events
-  /** Tells this server from the one that was here before. */
-  readonly epoch: string
+export interface FeedOptions extends Pick<Joined, "events" | "follow" | "epoch"> {
   /** How many milliseconds nothing may come: then a comment does, so that nobody takes the feed for dead. */
   readonly quiet: number
   /** Ends all feeds when it is done. */
@@ -29,7 +28,7 @@ const RETRY = 1000
 /** Events that are handed to the socket at once: the others still wait where they can be counted. */
 const BATCH = 16
 
-const payloadOf = (event: ConnectionEvent): Readonly<Record<string, unknown>> => {
+const payloadOf = (event: Event): Readonly<Record<string, unknown>> => {
   const connection = toJson(event.connection)
   switch (event._tag) {
     case "opened":
@@ -42,7 +41,7 @@ const payloadOf = (event: ConnectionEvent): Readonly<Record<string, unknown>> =>
 }
 
 /** Makes what follows the events, from the one with the given id on, or from now on. */
-export const make = ({ closing, epoch, events, quiet }: FeedOptions) => {
+export const make = ({ closing, epoch, events, follow, quiet }: FeedOptions) => {
   const write = (number: number, name: string, data: unknown): string =>
     `id: ${epoch}-${number}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 
@@ -56,6 +55,7 @@ export const make = ({ closing, epoch, events, quiet }: FeedOptions) => {
   return (lastEventId: string | undefined): Stream.Stream<string> =>
     Stream.unwrapScoped(
       Effect.gen(function* () {
+        yield* follow
         let known = lastKnown(lastEventId)
         const subscriber = yield* events.subscribeSince(known)
         /** Tells what is lost up to an event, with the id of that: whoever goes on from there has been told. */
@@ -64,7 +64,7 @@ export const make = ({ closing, epoch, events, quiet }: FeedOptions) => {
           known = upTo
           return lost > 0 ? write(upTo, "lagged", { lost }) : ""
         }
-        const writeNext = ({ event, number }: NumberedEvent): string => {
+        const writeNext = ({ event, number }: NumberedEvent<Event>): string => {
           const lagged = writeLost(number - 1)
           known = number
           return lagged + write(number, event._tag, payloadOf(event))

@@ -4,29 +4,33 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { disabled, type Faults } from "../faults/Faults.js"
+import type { Fleet, Unanswered } from "../cluster/Fleet.js"
+import { disabled } from "../faults/Faults.js"
 import * as Respond from "../http/Respond.js"
 import { type Refusal, refusal } from "../protocol/Handshake.js"
-import type { Connections } from "../registry/Connections.js"
 import { AdminApi } from "./AdminApi.js"
-import { ConnectionNotFound, InvalidClose } from "./AdminErrors.js"
+import { ConnectionNotFound, InvalidClose, NoAnswer } from "./AdminErrors.js"
 import * as Body from "./Body.js"
 import type * as EventFeed from "./EventFeed.js"
 import { toJson } from "./Json.js"
 
 /** What the API steers. */
 export interface Steered {
-  readonly connections: Context.Tag.Service<Connections>
-  /** Without it, nothing can be made to go wrong with connections. */
-  readonly faults: Context.Tag.Service<Faults> | undefined
+  readonly fleet: Fleet
+  /** Whether anything can be made to go wrong with connections. */
+  readonly hasFaults: boolean
   readonly feed: ReturnType<typeof EventFeed.make>
 }
 
 const notFound = ({ message }: Error) => ConnectionNotFound.of(message)
 const invalidClose = ({ message }: Error) => InvalidClose.of(message)
+
+const noAnswer = ({ message }: Error) => NoAnswer.of(message)
+
+/** Says whose part is missing, if one is. */
+const missing = ({ unanswered }: Unanswered) => (unanswered.length === 0 ? {} : { unanswered })
 
 const accepted = (id: string) => HttpServerResponse.unsafeJson({ id }, { status: 202 })
 
@@ -38,40 +42,51 @@ const tooLarge: Refusal = refusal(
 )
 
 /** Makes the handlers of all endpoints. Those that answer often, or much, write their JSON themselves. */
-export const make = ({ connections, faults, feed }: Steered) =>
+export const make = ({ feed, fleet, hasFaults }: Steered) =>
   HttpApiBuilder.group(AdminApi, "connections", (handlers) =>
     handlers
       .handle("list", ({ urlParams }) =>
-        Effect.map(connections.page(urlParams), (page) =>
-          HttpServerResponse.unsafeJson({ ...page, connections: page.connections.map(toJson) })
+        Effect.map(fleet.page(urlParams), ({ connections, next, total, ...page }) =>
+          HttpServerResponse.unsafeJson({
+            total,
+            connections: connections.map(toJson),
+            next,
+            ...missing(page)
+          })
         )
       )
-      .handle("get", ({ path }) => Effect.mapError(connections.get(path.id), notFound))
+      .handle("get", ({ path }) =>
+        Effect.catchTags(fleet.get(path.id), {
+          ConnectionNotFound: (error) => Effect.fail(notFound(error)),
+          NoAnswer: (error) => Effect.fail(noAnswer(error))
+        })
+      )
       .handle("stop", ({ path, urlParams }) =>
-        connections.stop(path.id, urlParams).pipe(
+        fleet.stop(path.id, urlParams).pipe(
           Effect.as({ id: path.id }),
           Effect.catchTags({
             ConnectionNotFound: (error) => Effect.fail(notFound(error)),
-            InvalidClose: (error) => Effect.fail(invalidClose(error))
+            InvalidClose: (error) => Effect.fail(invalidClose(error)),
+            NoAnswer: (error) => Effect.fail(noAnswer(error))
           })
         )
       )
       .handle("stopAll", ({ urlParams }) =>
-        connections.stopAll(urlParams).pipe(
-          Effect.map((stopped) => ({ stopped })),
+        fleet.stopAll(urlParams).pipe(
+          Effect.map(({ stopped, ...rest }) => ({ stopped, ...missing(rest) })),
           Effect.mapError(invalidClose)
         )
       )
       .handleRaw("applyFault", ({ path, request }) =>
         Effect.gen(function* () {
           // Before the body is read, whatever is in it.
-          if (faults === undefined || faults.askers === "nobody") return yield* Effect.fail(disabled)
+          if (!hasFaults) return yield* Effect.fail(disabled)
           const text = yield* Body.read(NodeHttpServerRequest.toIncomingMessage(request))
           if (text === undefined) return yield* Effect.fail(tooLarge)
-          const plan = yield* faults.read(text)
-          yield* Effect.mapError(faults.apply(path.id, plan), ({ message }) =>
-            refusal(404, "ConnectionNotFound", message)
-          )
+          yield* Effect.catchTags(fleet.applyFault(path.id, text), {
+            ConnectionNotFound: ({ message }) => Effect.fail(refusal(404, "ConnectionNotFound", message)),
+            NoAnswer: ({ message }) => Effect.fail(refusal(504, "NoAnswer", message))
+          })
           return accepted(path.id)
         }).pipe(Effect.catchTag("Refusal", (refusal) => Effect.succeed(Respond.toResponse(refusal))))
       )

@@ -2,7 +2,7 @@
  * How many connections may be open, in all and from one address.
  *
  * A place is taken by a handshake before it is answered, and given back when its TCP connection has closed, whatever
- * became of it: both happen in callbacks of the socket, between which nothing else runs, so the limits are exact.
+ * became of it. One process keeps count, in steps between which nothing else runs, so the limits are exact.
  */
 import type { Socket } from "node:net"
 import { refusal, type Refusal } from "../protocol/Handshake.js"
@@ -16,8 +16,14 @@ export interface Limits {
 /** How soon to come back, in seconds: places are given back at any time, and everybody comes back at once. */
 const RETRY_AFTER = { "retry-after": "5" }
 
+/** Lets connections in. */
+export interface Admission {
+  /** Takes a place for a host until the socket has closed; or tells why there is none. Calls back now or later. */
+  readonly enter: (host: string, socket: Socket, decided: (full: Refusal | undefined) => void) => void
+}
+
 /** Counts those who are in. */
-export class Admission {
+export class Places {
   readonly #limits: Limits
   readonly #byHost = new Map<string, number>()
   #count = 0
@@ -26,8 +32,8 @@ export class Admission {
     this.#limits = limits
   }
 
-  /** Takes a place for a host until the socket has closed; or tells why there is none. */
-  enter(host: string, socket: Socket): Refusal | undefined {
+  /** Takes a place for a host; or tells why there is none. */
+  take(host: string): Refusal | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#limits
     const ofHost = this.#byHost.get(host) ?? 0
     if (ofHost >= maxConnectionsPerAddress) {
@@ -46,19 +52,30 @@ export class Admission {
         RETRY_AFTER
       )
     }
-    // One that has closed already won't say so again.
-    if (socket.closed) return undefined
     this.#count++
     this.#byHost.set(host, ofHost + 1)
-    socket.once("close", () => this.#leave(host))
     return undefined
   }
 
-  #leave(host: string): void {
-    this.#count--
-    const left = (this.#byHost.get(host) ?? 0) - 1
+  /** Gives back places of a host. */
+  giveBack(host: string, places = 1): void {
+    this.#count -= places
+    const left = (this.#byHost.get(host) ?? 0) - places
     // Addresses that have gone must not stay behind, one by one.
     if (left > 0) this.#byHost.set(host, left)
     else this.#byHost.delete(host)
   }
 }
+
+/** Lets in those for whom this process has a place. */
+export const ofPlaces = (places: Places): Admission => ({
+  enter: (host, socket, decided) => {
+    const full = places.take(host)
+    if (full === undefined) {
+      // One that has closed already won't say so again.
+      if (socket.closed) places.giveBack(host)
+      else socket.once("close", () => places.giveBack(host))
+    }
+    decided(full)
+  }
+})

@@ -81,13 +81,14 @@ export const make =
     const plan = planned?.right
     if (plan?.fault === "hang") return upgrade.hang()
     if (plan?.fault === "refuse") return refuse(onDemand(plan))
-    // Last, so that nobody takes a place who may not have it.
-    const full = options.admission.enter(peer.host, socket)
-    if (full !== undefined) return refuse(full)
     const { subprotocol } = decision
-    options.acceptor.accept(request, socket, head, {
-      subprotocol,
-      onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol, plan }),
-      onRefused: (message) => refuse(Handshake.refusal(400, "InvalidExtensions", message))
+    // Last, so that nobody takes a place who may not have it.
+    options.admission.enter(peer.host, socket, (full) => {
+      if (full !== undefined) return refuse(full)
+      options.acceptor.accept(request, socket, head, {
+        subprotocol,
+        onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol, plan }),
+        onRefused: (message) => refuse(Handshake.refusal(400, "InvalidExtensions", message))
+      })
     })
   }

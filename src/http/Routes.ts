@@ -19,11 +19,12 @@ export const isRoutine = (target: string): boolean =>
 /** What the routes know of the server. */
 export interface RoutesOptions {
   readonly endpoint: string
-  readonly isDraining: () => boolean
+  /** How it is, in the word that `/readyz` says; it is ready unless it is draining. */
+  readonly state: () => "ok" | "degraded" | "draining"
   /** What the console is told of the server; without it there is none. */
   readonly console: Console.Settings | undefined
   /** What `/metrics` answers. */
-  readonly metrics: () => { readonly body: string; readonly contentType: string }
+  readonly metrics: Effect.Effect<{ readonly body: string; readonly contentType: string }>
   readonly peerOf: ReturnType<typeof Peer.make>
   /** Called with what came for the endpoint and was no handshake. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
@@ -42,19 +43,16 @@ export const make = (options: RoutesOptions) => {
     ["/livez", () => Effect.succeed(HttpServerResponse.text("ok"))],
     [
       "/metrics",
-      () => {
-        const { body, contentType } = options.metrics()
-        return Effect.succeed(HttpServerResponse.text(body, { contentType }))
-      }
+      () =>
+        Effect.map(options.metrics, ({ body, contentType }) => HttpServerResponse.text(body, { contentType }))
     ],
     [
       "/readyz",
       () =>
-        Effect.succeed(
-          options.isDraining()
-            ? HttpServerResponse.text("draining", { status: 503 })
-            : HttpServerResponse.text("ok")
-        )
+        Effect.sync(() => {
+          const state = options.state()
+          return HttpServerResponse.text(state, { status: state === "draining" ? 503 : 200 })
+        })
     ]
   ])
   const console = options.console === undefined ? undefined : Console.make(options.console)

@@ -15,13 +15,21 @@ export const ConnectionId = Brand.nominal<ConnectionId>()
 
 const base36 = (value: number, width: number): string => value.toString(36).padStart(width, "0")
 
+/** How many digits at the end of an id tell servers apart. */
+const TAG = 6
+
 /**
- * Makes a source of ids: nine digits of the time in milliseconds, five of a count, six that tell servers apart.
+ * What tells the ids of one server from those of others.
  *
- * @param random a number from 0 to 1 that tells this server from others.
+ * @param random a number from 0 to 1.
  */
-export const source = (random: number): ((now: number) => ConnectionId) => {
-  const server = base36(Math.floor(random * 36 ** 6), 6)
+export const tagOf = (random: number): string => base36(Math.floor(random * 36 ** TAG), TAG)
+
+/** The tag of the server that gave this id. */
+export const serverOf = (id: string): string => id.slice(-TAG)
+
+/** Makes a source of ids: nine digits of the time in milliseconds, five of a count, and the tag of the server. */
+export const source = (tag: string): ((now: number) => ConnectionId) => {
   let time = 0
   let count = 0
   return (now) => {
@@ -30,7 +38,7 @@ export const source = (random: number): ((now: number) => ConnectionId) => {
       time = now
       count = 0
     }
-    return ConnectionId(`${base36(time, 9)}${base36(count++, 5)}${server}`)
+    return ConnectionId(`${base36(time, 9)}${base36(count++, 5)}${tag}`)
   }
 }
 

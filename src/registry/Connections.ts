@@ -68,7 +68,9 @@ export interface Registry {
     transport: Transport,
     about: Pick<Connection, "path" | "subprotocol">
   ) => ConnectionId.ConnectionId | undefined
-  readonly events: Events
+  /** What the ids of its connections end in. */
+  readonly tag: string
+  readonly events: Events<ConnectionEvent>
   /** Ends all connections, and accepts no more. */
   readonly drain: (options: DrainOptions) => Effect.Effect<void>
 }
@@ -105,9 +107,10 @@ export const make = <E, R>(options: {
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
     const elapsed = yield* monotonic
-    const newId = ConnectionId.source(yield* Random.next)
+    const tag = ConnectionId.tagOf(yield* Random.next)
+    const newId = ConnectionId.source(tag)
     const random = new PCGRandom(yield* Random.nextInt)
-    const events = new Events()
+    const events = new Events<ConnectionEvent>()
     const { observers = [] } = options
     /** When those that are ending began to, in milliseconds: the time that only goes on, and with its fractions. */
     const stopping = new Map<string, number>()
@@ -233,6 +236,7 @@ export const make = <E, R>(options: {
       })
 
     return {
+      tag,
       accept,
       drain,
       events,

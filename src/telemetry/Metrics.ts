@@ -194,14 +194,10 @@ export class ServerMetrics {
     publishProcess()
   }
 
-  /** All metrics of the process as Prometheus reads them. */
-  scrape(): { readonly body: string; readonly contentType: string } {
+  /** All metrics of the process. */
+  families(): ReadonlyArray<Prometheus.Family> {
     this.publish()
-    const pairs = Metric.unsafeSnapshot().filter((pair) => !isOfEffect(pair))
-    return {
-      body: Prometheus.render(Prometheus.familiesOf(pairs)),
-      contentType: Prometheus.CONTENT_TYPE
-    }
+    return Prometheus.familiesOf(Metric.unsafeSnapshot().filter((pair) => !isOfEffect(pair)))
   }
 }
 

@@ -10,7 +10,7 @@ import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 
 /** The media type of the format. */
-export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 /** The labels of a sample, by name. */
 export type Labels = ReadonlyArray<readonly [name: string, value: string]>
@@ -129,3 +129,11 @@ export const render = (families: Iterable<Family>): string => {
   }
   return `${lines.join("\n")}\n`
 }
+
+/** What a scrape is answered. */
+export const page = (
+  families: Iterable<Family>
+): { readonly body: string; readonly contentType: string } => ({
+  body: render(families),
+  contentType: CONTENT_TYPE
+})

@@ -466,11 +466,11 @@ describe("the description", () => {
       )
       expect(answers.toSorted()).toEqual([
         "delete /connections 202 400 401 403",
-        "delete /connections/{id} 202 400 401 403 404",
+        "delete /connections/{id} 202 400 401 403 404 504",
         "get /connections 200 400 401 403",
-        "get /connections/{id} 200 400 401 403 404",
+        "get /connections/{id} 200 400 401 403 404 504",
         "get /events 200 400 401 403",
-        "post /connections/{id}/faults 202 400 401 403 404 413"
+        "post /connections/{id}/faults 202 400 401 403 404 413 504"
       ])
       expect(components.securitySchemes).toEqual({ token: { type: "http", scheme: "bearer" } })
       expect(security).toEqual([{}, { token: [] }])

@@ -1,0 +1,136 @@
+/**
+ * Questions and answers between two processes, over whatever carries messages between them in their order.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { NoAnswer } from "./Fleet.js"
+
+/** How long, in milliseconds, nothing may be heard from one who was asked. */
+export const PATIENCE = 2000
+
+/** How often one who takes long says that it is still at work, in milliseconds. */
+const SIGN = 500
+
+/** What is sent: a question or an answer with its number, a sign that the answer takes long, or something to tell. */
+export type Packet =
+  | { readonly ask: number; readonly it: unknown }
+  | { readonly answer: number; readonly it: unknown }
+  | { readonly working: number }
+  | { readonly tell: unknown }
+
+/** How one side of a link is made. */
+export interface LinkOptions {
+  /** What the other side is called. */
+  readonly name: string
+  /** Sends to the other side; tells if it is known that it doesn't get there. */
+  readonly send: (packet: Packet) => boolean | Promise<boolean>
+  /** Runs an effect, until this side ends. */
+  readonly run: (effect: Effect.Effect<void>) => void
+  /** Answers a question. One that can't be read has no answer. */
+  readonly onAsk: (it: unknown) => Effect.Effect<unknown>
+  readonly onTell: (it: unknown) => void
+}
+
+interface Waiting {
+  /** Called with what was answered, or with nothing if no answer comes. */
+  readonly done: (answer: unknown) => void
+  heardAt: number
+}
+
+/** One side of a link. */
+export class Link {
+  readonly #options: LinkOptions
+  readonly #waiting = new Map<number, Waiting>()
+  #last = 0
+  #isClosed = false
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+  }
+
+  /** Asks the other side. Fails if nothing is heard of it, or it is known that it doesn't get the question. */
+  ask(it: unknown): Effect.Effect<unknown, NoAnswer> {
+    return Effect.async((resume) => {
+      const number = this.askSurely(it, (answer) => {
+        clearInterval(timer)
+        resume(
+          answer === undefined
+            ? Effect.fail(new NoAnswer({ server: this.#options.name }))
+            : Effect.succeed(answer)
+        )
+      })
+      const timer = setInterval(() => {
+        const heardAt = this.#waiting.get(number)?.heardAt
+        if (heardAt !== undefined && performance.now() - heardAt >= PATIENCE) this.#finish(number, undefined)
+      }, PATIENCE / 8)
+      return Effect.sync(() => {
+        clearInterval(timer)
+        this.#waiting.delete(number)
+      })
+    })
+  }
+
+  /**
+   * Asks one of whom it is known when it ends, and calls back, later than now: with nothing if it has ended.
+   *
+   * @returns the number of the question.
+   */
+  askSurely(it: unknown, done: (answer: unknown) => void): number {
+    const number = ++this.#last
+    this.#waiting.set(number, { done, heardAt: performance.now() })
+    void this.#sendQuestion(number, it)
+    return number
+  }
+
+  /** Tells the other side something. */
+  tell(it: unknown): void {
+    void this.#send({ tell: it })
+  }
+
+  /** Takes what the other side has sent. */
+  receive(packet: Packet): void {
+    if ("answer" in packet) this.#finish(packet.answer, packet.it)
+    else if ("working" in packet) {
+      const waiting = this.#waiting.get(packet.working)
+      if (waiting !== undefined) waiting.heardAt = performance.now()
+    } else if ("ask" in packet) this.#options.run(this.#answer(packet.ask, packet.it))
+    else this.#options.onTell(packet.tell)
+  }
+
+  /** The other side is gone: nobody waits for it any more. */
+  close(): void {
+    this.#isClosed = true
+    for (const number of this.#waiting.keys()) this.#finish(number, undefined)
+  }
+
+  async #send(packet: Packet): Promise<boolean> {
+    return !this.#isClosed && (await this.#options.send(packet))
+  }
+
+  async #sendQuestion(number: number, it: unknown): Promise<void> {
+    if (!(await this.#send({ ask: number, it }))) this.#finish(number, undefined)
+  }
+
+  #finish(number: number, answer: unknown): void {
+    const waiting = this.#waiting.get(number)
+    this.#waiting.delete(number)
+    waiting?.done(answer)
+  }
+
+  #answer(number: number, it: unknown): Effect.Effect<void> {
+    const sign = Effect.sync(() => void this.#send({ working: number }))
+    return Effect.raceFirst(
+      this.#options.onAsk(it),
+      Effect.zipRight(Effect.sleep(SIGN), Effect.schedule(sign, Schedule.spaced(SIGN))).pipe(
+        Effect.zipRight(Effect.never)
+      )
+    ).pipe(
+      Effect.flatMap((answer) => Effect.sync(() => void this.#send({ answer: number, it: answer }))),
+      // It has no answer, then.
+      Effect.catchAllDefect((defect) =>
+        Effect.logError("a request of another server failed", Cause.die(defect))
+      )
+    )
+  }
+}
