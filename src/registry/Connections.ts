@@ -5,9 +5,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
 import * as FiberSet from "effect/FiberSet"
-import * as HashMap from "effect/HashMap"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -24,6 +22,7 @@ import { ConnectionNotFound } from "../protocol/ConnectionId.js"
 import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.js"
 import { type ConnectionInfo, type Page, snapshot } from "./ConnectionInfo.js"
 import { type ConnectionEvent, Events } from "./Events.js"
+import { logLine } from "./LastLine.js"
 import type { Ending, Observer } from "./Observer.js"
 import { stopEach, stopOver } from "./Stops.js"
 import * as Sweep from "./Sweep.js"
@@ -83,18 +82,6 @@ export interface DrainOptions {
   /** When those that haven't ended are destroyed, by the monotonic clock. */
   readonly deadline: number
 }
-
-/**
- * One of the last lines of a fiber, which keeps the annotations: to have put them right again afterwards, as
- * `annotateLogs` does, costs more than the line.
- */
-const logLine = (message: string, fields: Record<string, unknown>): Effect.Effect<void> =>
-  Effect.zipRight(
-    FiberRef.update(FiberRef.currentLogAnnotations, (annotations) =>
-      HashMap.union(annotations, HashMap.fromIterable(Object.entries(fields)))
-    ),
-    Effect.logInfo(message)
-  )
 
 /** Makes the registry of a server, all of whose connections have this handler. */
 export const make = <E, R>(options: {
