@@ -10,6 +10,15 @@ import { contradiction, type ServerSettings } from "./ServerConfig.js"
 import * as Logging from "./telemetry/Logging.js"
 
 const programOptions = {
+  workers: single(
+    {
+      flag: "workers",
+      defaultText: "1",
+      help: "Processes that share the port, and are seen as one server; auto for one a core."
+    },
+    Value.workers,
+    1
+  ),
   logFormat: single(
     {
       flag: "log-format",
@@ -45,6 +54,7 @@ export type Command =
   | {
       readonly _tag: "Serve"
       readonly settings: ServerSettings
+      readonly workers: number
       readonly logFormat: Logging.Format | undefined
       readonly logLevel: Logging.Level
       readonly otlpUrl: URL | undefined
@@ -86,12 +96,12 @@ export const parse = (
     }
     return option.default
   }
-  const { logFormat, logLevel, otlpUrl, ...settings } = readEach(allOptions, read)
+  const { logFormat, logLevel, otlpUrl, workers, ...settings } = readEach(allOptions, read)
   const problem = contradiction(settings)
   if (problem !== undefined) problems.push(problem)
   return problems.length > 0
     ? { _tag: "Invalid", problems }
-    : { _tag: "Serve", settings, logFormat, logLevel, otlpUrl }
+    : { _tag: "Serve", settings, workers, logFormat, logLevel, otlpUrl }
 }
 
 const describe = ({ defaultText, env, flag, help, isRepeatable, placeholder }: Option<unknown>): string =>

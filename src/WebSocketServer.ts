@@ -211,7 +211,7 @@ export const make = <E, R>(
     }
     const address = Address.of(listener.address, config)
     const urls = { url: address.url, websocket: address.webSocketUrl }
-    yield* cluster.listening?.(urls) ?? Effect.annotateLogs(Effect.logInfo("listening"), urls)
+    yield* cluster.listening?.(urls, address.port) ?? Effect.annotateLogs(Effect.logInfo("listening"), urls)
     return Context.merge(
       Context.make(WebSocketServer, address),
       Context.make(Connections.Connections, registry.connections)

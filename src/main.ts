@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Cli from "./Cli.js"
 import * as EchoServer from "./EchoServer.js"
+import * as Worker from "./cluster/Worker.js"
 import { StartError } from "./http/StartError.js"
 import { ServerConfig } from "./ServerConfig.js"
 import * as LogSink from "./telemetry/LogSink.js"
@@ -20,6 +21,11 @@ import { VERSION } from "./Version.js"
 
 const complain = (problem: string): void => {
   process.stderr.write(`answerback: ${problem}\n`)
+}
+
+const complainAndExit = (problem: string, exit: () => void): void => {
+  complain(problem)
+  exit()
 }
 
 /** How much of the drain timeout, in milliseconds, is kept to send what is pending for a collector, if there is one. */
@@ -41,17 +47,31 @@ const exitWhenLogged = (sink: LogSink.LogSink, exit: () => void): void => {
  */
 const HEAP_GROWTH = "--heap-growing-percent=300"
 
-const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void => {
-  v8.setFlagsFromString(HEAP_GROWTH)
-  // The first signal interrupts the program, which shuts it down; nothing holds up the second.
+type Serve = Extract<Cli.Command, { readonly _tag: "Serve" }>
+
+/** What a program is told of the process that it runs in. */
+interface Process {
+  /** When the first signal came, by `performance.now`. */
+  readonly stoppedAt: () => number
+  /** Writes a line of log as it is. */
+  readonly writeLine: (line: string) => void
+}
+
+/** Runs a program until it has ended, or a signal interrupts it, which shuts it down. Nothing holds up the second. */
+const run = (
+  command: Serve,
+  fail: (problem: string, exit: () => void) => void,
+  program: (inside: Process) => Effect.Effect<never, unknown>
+): void => {
   let isStopping = false
   let stoppedAt = 0
   const signals = { SIGINT: 130, SIGTERM: 143 } as const
   for (const [signal, code] of Object.entries(signals)) {
     process.on(signal, () => {
-      if (isStopping) process.exit(code)
+      // A terminal, or a service manager, may signal a worker beside its primary: that alone counts, and ends it.
+      if (isStopping && !Worker.isOne()) process.exit(code)
+      if (!isStopping) stoppedAt = performance.now()
       isStopping = true
-      stoppedAt = performance.now()
     })
   }
 
@@ -64,51 +84,95 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
   })
   process.on("exit", sink.handOver)
   const logging = Logging.layer({
-    format: command.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),
+    format: formatOf(command),
     level: command.logLevel,
     isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     write: sink.write
   })
-  const { otlpUrl, settings } = command
-  const drainTimeout = Duration.toMillis(settings.drainTimeout)
-  // What the last connections have to tell the collector is sent within the drain timeout, too.
-  const forTelemetry = otlpUrl === undefined ? 0 : Math.min(LAST_CHANCE, drainTimeout / 4)
-  /** Loaded only when it is asked for: it takes as long as a third of the start. */
-  const telemetry =
-    otlpUrl === undefined
-      ? Layer.empty
-      : Layer.unwrapEffect(
-          Effect.map(
-            Effect.promise(() => import("./telemetry/Otlp.js")),
-            (Otlp) =>
-              Otlp.layer({
-                url: otlpUrl,
-                timeLeft: () => drainTimeout - (performance.now() - stoppedAt),
-                mostWaiting: Otlp.roomFor(settings.maxConnections)
-              })
-          )
-        )
-  const program = Layer.launch(Layer.provide(EchoServer.fromConfig, telemetry)).pipe(
-    Effect.provideService(ServerConfig, {
-      ...settings,
-      drainTimeout: Duration.millis(drainTimeout - forTelemetry)
-    }),
+  const whole = program({ stoppedAt: () => stoppedAt, writeLine: (line) => sink.write(`${line}\n`) }).pipe(
     Effect.tapErrorCause((cause) =>
       Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void
     ),
     Effect.provide(logging)
   )
-  NodeRuntime.runMain(program, {
+  NodeRuntime.runMain(whole, {
     disableErrorReporting: true,
     disablePrettyLogger: true,
     teardown: (exit, onExit) => {
       if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause))
         return exitWhenLogged(sink, () => onExit(0))
       const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
-      complain(error instanceof StartError ? error.message : Cause.pretty(exit.cause))
-      onExit(1)
+      fail(error instanceof StartError ? error.message : Cause.pretty(exit.cause), () => onExit(1))
     }
   })
+}
+
+const formatOf = ({ logFormat }: Serve): Logging.Format =>
+  logFormat ?? (process.stdout.isTTY ? "pretty" : "json")
+
+/** Runs a server in this process. */
+const serve = (command: Serve): void => {
+  v8.setFlagsFromString(HEAP_GROWTH)
+  const { otlpUrl, settings } = command
+  const drainTimeout = Duration.toMillis(settings.drainTimeout)
+  // What the last connections have to tell the collector is sent within the drain timeout, too.
+  const forTelemetry = otlpUrl === undefined ? 0 : Math.min(LAST_CHANCE, drainTimeout / 4)
+  run(command, Worker.isOne() ? Worker.fail : complainAndExit, ({ stoppedAt }) => {
+    /** Loaded only when it is asked for: it takes as long as a third of the start. */
+    const telemetry =
+      otlpUrl === undefined
+        ? Layer.empty
+        : Layer.unwrapEffect(
+            Effect.map(
+              Effect.promise(() => import("./telemetry/Otlp.js")),
+              (Otlp) =>
+                Otlp.layer({
+                  url: otlpUrl,
+                  timeLeft: () => drainTimeout - (performance.now() - stoppedAt()),
+                  mostWaiting: Otlp.roomFor(settings.maxConnections)
+                })
+            )
+          )
+    const others = Worker.isOne()
+      ? Layer.unwrapEffect(
+          Effect.map(
+            Effect.promise(() => import("./cluster/WorkerLayer.js")),
+            ({ layer }) => layer
+          )
+        )
+      : Layer.empty
+    return Layer.launch(Layer.provide(EchoServer.fromConfig, [telemetry, others])).pipe(
+      Effect.provideService(ServerConfig, {
+        ...settings,
+        drainTimeout: Duration.millis(drainTimeout - forTelemetry)
+      })
+    )
+  })
+}
+
+/** Runs a server in many processes, of which this one holds no connection. */
+const serveByMany = (command: Serve): void => {
+  const { settings, workers } = command
+  run(command, complainAndExit, ({ writeLine }) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./cluster/Primary.js")),
+      (Primary) =>
+        Effect.scoped(
+          Primary.make({
+            workers,
+            // The last one given counts.
+            argumentsOf: (port) => [
+              ...process.argv.slice(2),
+              `--log-format=${formatOf(command)}`,
+              ...(port === undefined ? [] : [`--port=${port}`])
+            ],
+            limits: settings,
+            drainTimeout: Duration.toMillis(settings.drainTimeout),
+            onLine: writeLine
+          })
+        )
+    )
+  )
 }
 
 const probe = async (args: ReadonlyArray<string>): Promise<void> => {
@@ -130,7 +194,8 @@ const start = (args: ReadonlyArray<string>): void => {
       process.exitCode = 2
       break
     case "Serve":
-      serve(command)
+      if (command.workers > 1 && !Worker.isOne()) serveByMany(command)
+      else serve(command)
   }
 }
 

@@ -43,7 +43,9 @@ export interface Joined {
   /** The metrics of all, if they are counted together. */
   readonly scrape: Effect.Effect<ReadonlyArray<Family>> | undefined
   /** Tells that the server listens, if it isn't for itself to say. */
-  readonly listening: ((urls: Readonly<Record<string, string>>) => Effect.Effect<void>) | undefined
+  readonly listening:
+    | ((urls: Readonly<Record<string, string>>, port: number) => Effect.Effect<void>)
+    | undefined
 }
 
 /** The other servers. */

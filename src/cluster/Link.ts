@@ -35,7 +35,8 @@ export interface LinkOptions {
 interface Waiting {
   /** Called with what was answered, or with nothing if no answer comes. */
   readonly done: (answer: unknown) => void
-  heardAt: number
+  /** How often it was heard that the answer takes long. */
+  signs: number
 }
 
 /** One side of a link. */
@@ -51,36 +52,24 @@ export class Link {
 
   /** Asks the other side. Fails if nothing is heard of it, or it is known that it doesn't get the question. */
   ask(it: unknown): Effect.Effect<unknown, NoAnswer> {
-    return Effect.async((resume) => {
-      const number = this.askSurely(it, (answer) => {
-        clearInterval(timer)
-        resume(
-          answer === undefined
-            ? Effect.fail(new NoAnswer({ server: this.#options.name }))
-            : Effect.succeed(answer)
-        )
+    return Effect.suspend(() => {
+      const number = ++this.#last
+      const noAnswer = Effect.fail(new NoAnswer({ server: this.#options.name }))
+      const answered = Effect.async<unknown, NoAnswer>((resume) => {
+        const done = (answer: unknown): void =>
+          resume(answer === undefined ? noAnswer : Effect.succeed(answer))
+        this.#waiting.set(number, { done, signs: 0 })
+        void this.#sendQuestion(number, it)
       })
-      const timer = setInterval(() => {
-        const heardAt = this.#waiting.get(number)?.heardAt
-        if (heardAt !== undefined && performance.now() - heardAt >= PATIENCE) this.#finish(number, undefined)
-      }, PATIENCE / 8)
-      return Effect.sync(() => {
-        clearInterval(timer)
-        this.#waiting.delete(number)
+      const signs = (): number => this.#waiting.get(number)?.signs ?? 0
+      const silence: Effect.Effect<void> = Effect.suspend(() => {
+        const before = signs()
+        return Effect.flatMap(Effect.sleep(PATIENCE), () => (signs() === before ? Effect.void : silence))
       })
+      return Effect.raceFirst(answered, Effect.zipRight(silence, noAnswer)).pipe(
+        Effect.ensuring(Effect.sync(() => this.#waiting.delete(number)))
+      )
     })
-  }
-
-  /**
-   * Asks one of whom it is known when it ends, and calls back, later than now: with nothing if it has ended.
-   *
-   * @returns the number of the question.
-   */
-  askSurely(it: unknown, done: (answer: unknown) => void): number {
-    const number = ++this.#last
-    this.#waiting.set(number, { done, heardAt: performance.now() })
-    void this.#sendQuestion(number, it)
-    return number
   }
 
   /** Tells the other side something. */
@@ -93,7 +82,7 @@ export class Link {
     if ("answer" in packet) this.#finish(packet.answer, packet.it)
     else if ("working" in packet) {
       const waiting = this.#waiting.get(packet.working)
-      if (waiting !== undefined) waiting.heardAt = performance.now()
+      if (waiting !== undefined) waiting.signs++
     } else if ("ask" in packet) this.#options.run(this.#answer(packet.ask, packet.it))
     else this.#options.onTell(packet.tell)
   }

@@ -131,11 +131,11 @@ export const remote = (
     Effect.flatMap(ask(request), (got): Effect.Effect<Extract<Answer, { _tag: Tag }>, Failure> => {
       switch (got._tag) {
         case "ConnectionNotFound":
-          return Effect.fail(new ConnectionNotFound(got))
+          return Effect.fail(new ConnectionNotFound({ id: got.id }))
         case "InvalidClose":
-          return Effect.fail(new InvalidClose(got))
+          return Effect.fail(new InvalidClose({ message: got.message }))
         case "NoAnswer":
-          return Effect.fail(new NoAnswer(got))
+          return Effect.fail(new NoAnswer({ server: got.server }))
         case "Refusal":
           return Effect.fail(refusal(got.status, got.error, got.message))
         default:

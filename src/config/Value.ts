@@ -4,6 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as os from "node:os"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { isSubprotocol } from "../protocol/Handshake.js"
 import * as Network from "./Network.js"
@@ -52,6 +53,17 @@ export const count: Value<number> = {
   read: (value) => {
     const number = integer(value)
     return number !== undefined && number > 0 ? number : undefined
+  }
+}
+
+/** How many processes there are. More than a thousand is a mistake. */
+export const workers: Value<number> = {
+  placeholder: "NUMBER|auto",
+  accepts: "a whole number from 1 to 1000, or auto for one a core",
+  read: (value) => {
+    if (value === "auto") return os.availableParallelism()
+    const number = count.read(value)
+    return number !== undefined && number <= 1000 ? number : undefined
   }
 }
 

@@ -85,6 +85,8 @@ export const make =
     // Last, so that nobody takes a place who may not have it.
     options.admission.enter(peer.host, socket, (full) => {
       if (full !== undefined) return refuse(full)
+      // It may be later than it was.
+      if (options.isClosing()) return refuse(Handshake.draining)
       options.acceptor.accept(request, socket, head, {
         subprotocol,
         onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol, plan }),

@@ -147,6 +147,9 @@ const announce = (): void => {
 const isOfEffect = ({ metricKey }: MetricPair.MetricPair.Untyped): boolean =>
   metricKey.name.startsWith("effect_fiber_")
 
+const snapshot = (): ReadonlyArray<Prometheus.Family> =>
+  Prometheus.familiesOf(Metric.unsafeSnapshot().filter((pair) => !isOfEffect(pair)))
+
 /** Counts what becomes of the connections of one server. Synchronous. */
 export class ServerMetrics {
   readonly #live = new Set<Counted>()
@@ -197,8 +200,14 @@ export class ServerMetrics {
   /** All metrics of the process. */
   families(): ReadonlyArray<Prometheus.Family> {
     this.publish()
-    return Prometheus.familiesOf(Metric.unsafeSnapshot().filter((pair) => !isOfEffect(pair)))
+    return snapshot()
   }
+}
+
+/** The metrics of a process that holds no connections. */
+export const ofProcess = (): ReadonlyArray<Prometheus.Family> => {
+  publishProcess()
+  return snapshot()
 }
 
 /** How old figures of messages and of the process may be for who reads the registry otherwise than by a scrape. */

@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
 import { VERSION } from "../Version.js"
 
 /** Where to, and until when. */
@@ -125,7 +126,12 @@ export const layer = ({ mostWaiting, timeLeft, url }: OtlpOptions): Layer.Layer<
   const base = `${url.origin}${url.pathname.replace(/\/+$/, "")}`
   const credentials = [url.username, url.password].map(decodeURIComponent).join(":")
   const common = {
-    resource: { serviceName: "answerback", serviceVersion: VERSION },
+    resource: {
+      serviceName: "answerback",
+      serviceVersion: VERSION,
+      // Each process counts for itself: without it a collector would take the figures of several for those of one.
+      attributes: { "service.instance.id": randomUUID() }
+    },
     ...(credentials === ":"
       ? {}
       : { headers: { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` } }),

@@ -31,6 +31,7 @@ describe("without arguments and variables", () => {
     expect(Cli.parse([], {})).toEqual({
       _tag: "Serve",
       settings: defaults,
+      workers: 1,
       logFormat: undefined,
       logLevel: "info",
       otlpUrl: undefined
@@ -256,6 +257,7 @@ describe("the help", () => {
     ["admin-token", "none", "ANSWERBACK_ADMIN_TOKEN"],
     ["tls-cert", "none", "ANSWERBACK_TLS_CERT"],
     ["tls-key", "none", "ANSWERBACK_TLS_KEY"],
+    ["workers", "1", "ANSWERBACK_WORKERS"],
     ["log-format", "pretty on a terminal, else json", "ANSWERBACK_LOG_FORMAT"],
     ["log-level", "info", "ANSWERBACK_LOG_LEVEL"],
     ["otlp-url", "none", "ANSWERBACK_OTLP_URL"]

@@ -3,6 +3,7 @@
  * what the program does. An option without a test is told by the test of `--help`.
  */
 import * as Effect from "effect/Effect"
+import { availableParallelism } from "node:os"
 import type * as Scope from "effect/Scope"
 import { describe, expect } from "vitest"
 import packageJson from "../../package.json" with { type: "json" }
@@ -13,6 +14,7 @@ import { freePort } from "../support/freePort.js"
 import * as Frames from "../support/frames.js"
 import { get } from "../support/get.js"
 import { live } from "../support/live.js"
+import { childrenOf } from "../support/processes.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
 import { limitCases } from "./limitOptions.js"
@@ -312,6 +314,19 @@ describe("an option", () => {
     )
   )
 
+  testOf([{ flag: "workers", env: "ANSWERBACK_WORKERS" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const env = { ANSWERBACK_WORKERS: "2" }
+        expect(childrenOf((yield* Program.start({ env })).pid)).toHaveLength(2)
+        expect(childrenOf((yield* Program.start({ env, args: ["--workers", "1"] })).pid)).toHaveLength(0)
+        const cores = availableParallelism()
+        const automatic = yield* Program.start({ args: ["--workers", "auto"] })
+        expect(childrenOf(automatic.pid)).toHaveLength(cores === 1 ? 0 : cores)
+      })
+    )
+  )
+
   testOf([{ flag: "otlp-url", env: "ANSWERBACK_OTLP_URL" }], (name) =>
     live(name, () =>
       Effect.gen(function* () {
@@ -405,6 +420,7 @@ describe("--help", () => {
     "high-water-mark": "64KiB",
     "tls-cert": "none",
     "tls-key": "none",
+    workers: "1",
     "log-format": "pretty on a terminal, else json",
     "log-level": "info",
     "otlp-url": "none"

@@ -105,6 +105,7 @@ const cases: ReadonlyArray<Case> = [
   },
   { flag: "tls-cert", values: [" "], accepts: /PEM/ },
   { flag: "tls-key", values: [" "], accepts: /PEM/ },
+  { flag: "workers", values: ["0", "-1", "1.5", "1001", "all", "off"], accepts: /1 to 1000, or auto/ },
   { flag: "log-format", values: ["xml", "jsonl", "json,pretty"], accepts: /pretty, logfmt or json/ },
   { flag: "log-level", values: ["loud", "3", "infos"], accepts: /trace.*debug.*info.*warn.*error/ },
   { flag: "otlp-url", values: ["localhost:4318", "ftp://a"], accepts: /http:\/\/localhost:4318/ }

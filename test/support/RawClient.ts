@@ -60,6 +60,8 @@ export interface OpenOptions {
   readonly tls?: boolean | tls.ConnectionOptions
   /** How long to wait for anything, in milliseconds; by default 10 seconds. */
   readonly patience?: number
+  /** From which address, by default of the system's choice. */
+  readonly localAddress?: string
 }
 
 export interface ConnectOptions extends OpenOptions {
@@ -155,7 +157,13 @@ export const open = (
     const { raw, socket } = yield* Effect.acquireRelease(
       Effect.sync(() => {
         // The end of the server's side must not end ours (RFC 6455 section 7.1.1 is about who goes first).
-        const tcp = { host, port, allowHalfOpen: true, noDelay: true }
+        const tcp = {
+          host,
+          port,
+          allowHalfOpen: true,
+          noDelay: true,
+          ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress })
+        }
         if (options.tls === undefined || options.tls === false) {
           const raw = net.connect({ ...tcp, onread })
           return { raw, socket: raw }

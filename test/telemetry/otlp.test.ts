@@ -69,7 +69,12 @@ describe("--otlp-url", () => {
         new Set(["/v1/traces", "/v1/metrics"])
       )
       for (const resource of collector.resources)
-        expect(resource).toMatchObject({ "service.name": "answerback", "service.version": VERSION })
+        expect(resource).toMatchObject({
+          "service.name": "answerback",
+          "service.version": VERSION,
+          "service.instance.id": expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
+        })
+      expect(new Set(collector.resources.map((resource) => resource["service.instance.id"])).size).toBe(1)
 
       const named = (name: string) => collector.spans.filter((span) => span.name === name)
       const spans = named("connection")

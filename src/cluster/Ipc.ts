@@ -1,0 +1,52 @@
+/**
+ * What the processes of one server tell one another: those that hold its connections (workers), and the one that has
+ * started them (the primary). Both are this program, so nothing of it is checked on arrival.
+ */
+import type { Refusal } from "../protocol/Handshake.js"
+import type { NumberedEvent } from "../registry/Events.js"
+import type { Health } from "./Cluster.js"
+import type { Event, Request } from "./Message.js"
+
+/** Tells a process that it is a worker. */
+export const VARIABLE = "ANSWERBACK_WORKER"
+
+/** What a worker asks of the primary, and the primary of a worker: beside connections, their metrics. */
+export type Question = Request | { readonly _tag: "Families" }
+
+/** Where a server is to be found, as the log tells it. */
+export type Urls = Readonly<Record<string, string>>
+
+/** What a worker tells. */
+export type FromWorker =
+  /** It is about to listen; its ids end in these. */
+  | { readonly _tag: "Hello"; readonly tags: ReadonlyArray<string> }
+  | { readonly _tag: "Listening"; readonly urls: Urls; readonly port: number }
+  /** It can't, for a reason that a person is to read. */
+  | { readonly _tag: "Failed"; readonly message: string }
+  /** Somebody asks for a place. */
+  | { readonly _tag: "Enter"; readonly number: number; readonly host: string }
+  /** Somebody who had a place has gone. */
+  | { readonly _tag: "Leave"; readonly host: string }
+  /** Somebody wants to know what happens to the connections of all. */
+  | { readonly _tag: "Follow" }
+  | { readonly _tag: "Happened"; readonly events: ReadonlyArray<Event> }
+
+/** What the primary tells. */
+export type FromPrimary =
+  | { readonly _tag: "Entered"; readonly number: number; readonly full: Refusal | undefined }
+  /** From now on it wants to know what happens. */
+  | { readonly _tag: "Report" }
+  /** What has happened to the connections of all, as far as it is remembered. The rest follows as it happens. */
+  | {
+      readonly _tag: "Following"
+      readonly last: number
+      readonly recent: ReadonlyArray<NumberedEvent<Event>>
+    }
+  | { readonly _tag: "Events"; readonly events: ReadonlyArray<NumberedEvent<Event>> }
+  | { readonly _tag: "Health"; readonly health: Health }
+  /** The server shuts down. */
+  | { readonly _tag: "Drain" }
+
+/** What came from the other side is what this program has sent there. */
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters
+export const trust = <A>(it: unknown): A => it as A

@@ -1,0 +1,236 @@
+/**
+ * The process that starts the workers of a server, and holds no connection itself: it replaces those that die, passes
+ * on what one asks of the others, keeps count of places for all, and drains them together.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import cluster from "node:cluster"
+import { type Limits, Places } from "../http/Admission.js"
+import { StartError } from "../http/StartError.js"
+import { Events, MOST_EVENTS } from "../registry/Events.js"
+import { merge } from "../telemetry/Merge.js"
+import * as Metrics from "../telemetry/Metrics.js"
+import type { Family } from "../telemetry/Prometheus.js"
+import { alone, Cluster } from "./Cluster.js"
+import { gather } from "./Gather.js"
+import type { FromPrimary, FromWorker, Question } from "./Ipc.js"
+import * as Message from "./Message.js"
+import { type Hub, WorkerProcess } from "./WorkerProcess.js"
+
+/** How the workers of a server are run. */
+export interface PrimaryOptions {
+  readonly workers: number
+  /** The arguments of a worker that listens on this port: of the server's own choice before there is one. */
+  readonly argumentsOf: (port: number | undefined) => ReadonlyArray<string>
+  readonly limits: Limits
+  /** How long a whole shutdown may take, in milliseconds. */
+  readonly drainTimeout: number
+  /** Takes a line of a worker's log. */
+  readonly onLine: (line: string) => void
+}
+
+/** A worker that lives for less, in milliseconds, has died early: the next is started later. */
+const EARLY = 10_000
+
+/** How much later, in milliseconds: from the first to the last. A dead worker is replaced within five seconds. */
+const BACK_OFF = { first: 100, last: 3000 }
+
+/** How often workers may die at birth, one after the other, while none lives. */
+const MOST_BIRTHS = 5
+
+/** What is told of the end of a connection: that it is stopping, and that it has closed. */
+const EVENTS_OF_AN_END = 2
+
+/** What a worker may take longer than `drainTimeout`, in milliseconds, until its log has been read. */
+const LAST_LINES = 1500
+
+const backOff = (failures: number): number =>
+  failures === 0 ? 0 : Math.min(BACK_OFF.last, BACK_OFF.first * 2 ** (failures - 1))
+
+/** Starts the workers, and keeps them running, until the scope closes: that drains them. */
+export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const run = yield* FiberSet.makeRuntime<never, void>()
+    const fatal = yield* Deferred.make<never, StartError>()
+    const places = new Places(options.limits)
+    const events = new Events<Message.Event>()
+    const living = new Set<WorkerProcess>()
+    /** Who waits for the end of a worker. */
+    const onEnd = new Map<WorkerProcess, () => void>()
+    let past: ReadonlyArray<Family> = []
+    let port: number | undefined
+    let isPortKept = false
+    let isReporting = false
+    let isListening = false
+
+    const tellAll = (it: FromPrimary): void => {
+      for (const worker of living) worker.tell(it)
+    }
+    const report = (): void => {
+      if (!isReporting) tellAll({ _tag: "Report" })
+      isReporting = true
+    }
+    const members = () => Array.from(living, ({ member }) => member).filter((member) => member !== undefined)
+    const ofWorkers = Effect.suspend(() =>
+      Effect.forEach(living, ({ families }) => families, { concurrency: "unbounded" })
+    )
+    const families = Effect.map(ofWorkers, (all) => merge([past, Metrics.ofProcess(), ...all]))
+
+    const { join } = Option.getOrElse(yield* Effect.serviceOption(Cluster), () => alone)
+    const joined = yield* join({
+      fleet: gather(members),
+      tags: () => members().flatMap(({ tags }) => tags),
+      events: {
+        get last() {
+          return events.last
+        },
+        subscribeSince: (number) => events.subscribeSince(number),
+        relay: (to) => {
+          report()
+          events.relay(to)
+        }
+      },
+      families: () => []
+    })
+
+    /** From the first follower on, all that happens goes to those workers that have some. */
+    const follow = yield* Effect.cached(
+      Effect.gen(function* () {
+        report()
+        yield* joined.follow
+        const subscriber = yield* Scope.extend(joined.events.subscribeSince(joined.events.last), scope)
+        const forward = Effect.map(subscriber.ready, () => {
+          const batch = subscriber.take(MOST_EVENTS)
+          for (const worker of living) if (worker.isFollowing) worker.tell({ _tag: "Events", events: batch })
+        })
+        run(Effect.forever(forward))
+      })
+    )
+    const startFollowing = (worker: WorkerProcess) =>
+      Effect.gen(function* () {
+        yield* follow
+        const subscriber = yield* joined.events.subscribeSince(0)
+        worker.isFollowing = true
+        worker.tell({ _tag: "Following", last: joined.events.last, recent: subscriber.take(MOST_EVENTS) })
+      })
+
+    const hub: Hub = {
+      places,
+      run,
+      answer: (question: Question): Effect.Effect<unknown> =>
+        question._tag === "Families" ? families : Message.answer(joined.fleet, question),
+      onTell: (worker, it: FromWorker) => {
+        if (it._tag === "Happened") for (const event of it.events) events.publish(() => event)
+        else if (it._tag === "Follow") run(Effect.scoped(startFollowing(worker)))
+        else if (it._tag === "Hello") {
+          if (isReporting) worker.tell({ _tag: "Report" })
+          worker.tell({ _tag: "Health", health: joined.health() })
+        } else if (it._tag === "Listening") {
+          port ??= it.port
+          if (it.port !== port) {
+            // It asked when the last of the others had just gone.
+            isPortKept = true
+            worker.problem = `it got port ${it.port}, where the server has ${port}`
+            return worker.kill("SIGKILL")
+          }
+          const waiting = [...living].filter(({ urls }) => urls === undefined)
+          if (isListening) run(Effect.annotateLogs(Effect.logInfo("worker replaced"), { pid: worker.pid }))
+          else if (living.size === options.workers && waiting.length === 0) {
+            isListening = true
+            const about = { ...it.urls, workers: options.workers }
+            run(Effect.annotateLogs(Effect.logInfo("listening"), about))
+          }
+        }
+      },
+      onLine: options.onLine,
+      onExit: (worker) => {
+        living.delete(worker)
+        past = merge([past, worker.lasting])
+        // Of the end of its connections nobody tells: those who follow them are told that they don't know.
+        events.lose(worker.connections * EVENTS_OF_AN_END)
+        onEnd.get(worker)?.()
+        onEnd.delete(worker)
+      }
+    }
+
+    const birth = Effect.sync(() => {
+      // Node shares one socket among workers that ask for the same port, and closes it with the last of them: only then
+      // a port that was of the system's choice has to be asked for by its number.
+      isPortKept ||= port !== undefined && ![...living].some(({ urls }) => urls !== undefined)
+      cluster.setupPrimary({
+        args: [...options.argumentsOf(isPortKept ? port : undefined)],
+        silent: true,
+        stdio: ["ignore", "pipe", "inherit", "ipc"],
+        serialization: "advanced"
+      })
+      const worker = new WorkerProcess(joined.epoch, hub)
+      living.add(worker)
+      return worker
+    })
+    const end = (worker: WorkerProcess) =>
+      Effect.async<void>((resume) => {
+        if (worker.exit === undefined) onEnd.set(worker, () => resume(Effect.void))
+        else resume(Effect.void)
+      })
+
+    /** Keeps one worker running. */
+    const keepRunning = Effect.gen(function* () {
+      let failures = 0
+      for (;;) {
+        const worker = yield* birth
+        yield* end(worker)
+        const { bornAt, exit, pid, problem, urls } = worker
+        failures = performance.now() - bornAt < EARLY ? failures + 1 : 0
+        if (urls === undefined) {
+          const isHopeless = problem !== undefined && !isListening
+          if (isHopeless || (failures >= MOST_BIRTHS && living.size === 0)) {
+            const message =
+              problem ??
+              `no worker can be started: the last ${failures} ended before they listened (${exit?.signal ?? `exit code ${exit?.code}`})`
+            return yield* Deferred.fail(fatal, new StartError({ message, cause: exit }))
+          }
+        }
+        yield* Effect.annotateLogs(Effect.logError("worker died"), {
+          pid,
+          ...(exit?.signal === null ? { exitCode: exit.code } : { signal: exit?.signal }),
+          ...(problem === undefined ? {} : { problem })
+        })
+        yield* Effect.sleep(backOff(failures - 1))
+      }
+    })
+
+    // Nobody is connected to those that are only starting.
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        for (const worker of living) {
+          if (worker.member === undefined) worker.kill("SIGKILL")
+          else worker.tell({ _tag: "Drain" })
+        }
+        const all = Effect.forEach(living, end, { concurrency: "unbounded" })
+        yield* all.pipe(Effect.interruptible, Effect.timeoutOption(options.drainTimeout + LAST_LINES))
+        for (const worker of living) worker.kill("SIGKILL")
+        yield* all
+      })
+    )
+    let health = joined.health()
+    const passOnHealth = Effect.sync(() => {
+      const now = joined.health()
+      if (now !== health) tellAll({ _tag: "Health", health: now })
+      health = now
+    })
+    yield* Effect.forkScoped(Effect.schedule(passOnHealth, Schedule.spaced("500 millis")))
+    return yield* Effect.raceFirst(
+      Deferred.await(fatal),
+      Effect.zipRight(
+        Effect.forEach(Array.from({ length: options.workers }), () => keepRunning, {
+          concurrency: "unbounded"
+        }),
+        Effect.never
+      )
+    )
+  })

@@ -1,0 +1,147 @@
+/**
+ * One of the processes that share the connections of a server, seen from inside: it does what the primary asks, and
+ * asks the primary about all that isn't its own.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import type { Socket } from "node:net"
+import type { Admission } from "../http/Admission.js"
+import type { Refusal } from "../protocol/Handshake.js"
+import { Events } from "../registry/Events.js"
+import type { Family } from "../telemetry/Prometheus.js"
+import { Cluster, type Health, type Joined, type Own } from "./Cluster.js"
+import { type FromPrimary, type FromWorker, type Question, trust, VARIABLE } from "./Ipc.js"
+import { Link } from "./Link.js"
+import * as Message from "./Message.js"
+import { send } from "./Worker.js"
+
+/** Asks the primary for places, which has them for all. */
+class SharedPlaces implements Admission {
+  readonly #tell: (it: FromWorker) => void
+  readonly #asking = new Map<number, (full: Refusal | undefined) => void>()
+  #last = 0
+
+  constructor(tell: (it: FromWorker) => void) {
+    this.#tell = tell
+  }
+
+  enter(host: string, socket: Socket, decided: (full: Refusal | undefined) => void): void {
+    const number = ++this.#last
+    this.#asking.set(number, (full) => {
+      if (full === undefined) {
+        const leave = (): void => this.#tell({ _tag: "Leave", host })
+        if (socket.closed) leave()
+        else socket.once("close", leave)
+      }
+      decided(full)
+    })
+    this.#tell({ _tag: "Enter", number, host })
+  }
+
+  entered(number: number, full: Refusal | undefined): void {
+    const decided = this.#asking.get(number)
+    this.#asking.delete(number)
+    decided?.(full)
+  }
+}
+
+/** Collects what happens in one turn of the event loop. */
+const batched = <A>(hand: (all: ReadonlyArray<A>) => void): ((one: A) => void) => {
+  let batch: Array<A> = []
+  return (one) => {
+    if (batch.push(one) > 1) return
+    setImmediate(() => {
+      const all = batch
+      batch = []
+      hand(all)
+    })
+  }
+}
+
+const join = (epoch: string, own: Own) =>
+  Effect.gen(function* () {
+    const run = yield* FiberSet.makeRuntime<never, void>()
+    const events = new Events<Message.Event>()
+    const isFollowing = yield* Deferred.make<void>()
+    let health: Health = "ok"
+    const tell = (it: FromWorker): void => link.tell(it)
+    const places = new SharedPlaces(tell)
+
+    const onTell = (it: FromPrimary): void => {
+      switch (it._tag) {
+        case "Entered":
+          return places.entered(it.number, it.full)
+        case "Report":
+          return own.events.relay(
+            batched((events) => tell({ _tag: "Happened", events: events.map(({ event }) => event) }))
+          )
+        case "Following":
+          events.remember()
+          for (const event of it.recent) events.receive(event)
+          events.lose(it.last - events.last)
+          return Deferred.unsafeDone(isFollowing, Effect.void)
+        case "Events":
+          // What was remembered when this one asked may have been on its way, too.
+          for (const event of it.events) if (event.number > events.last) events.receive(event)
+          return
+        case "Health":
+          health = it.health
+          return
+        case "Drain":
+          // As if by a signal, which this process doesn't get alone: `main` does what there is to do.
+          process.emit("SIGTERM")
+      }
+    }
+    const onAsk = (it: Question): Effect.Effect<unknown> =>
+      it._tag === "Families" ? Effect.sync(own.families) : Message.answer(own.fleet, it)
+
+    const link: Link = new Link({
+      name: "the primary",
+      send,
+      run,
+      onAsk: (it) => onAsk(trust(it)),
+      onTell: (it) => onTell(trust(it))
+    })
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const receive = (packet: unknown): void => {
+          link.receive(trust(packet))
+        }
+        process.on("message", receive)
+        return receive
+      }),
+      (receive) => Effect.sync(() => process.off("message", receive))
+    )
+    tell({ _tag: "Hello", tags: own.tags() })
+
+    const ask = (question: Question) => link.ask(question)
+    // The primary is there as long as this process is: it may be slow, but it answers.
+    const fleet = Message.remote("the primary", (request) => Effect.map(ask(request), trust<Message.Answer>))
+    let hasAsked = false
+    return {
+      fleet: {
+        ...fleet,
+        page: (options) => Effect.orDie(fleet.page(options)),
+        stopAll: (options) => Effect.catchTag(fleet.stopAll(options), "NoAnswer", Effect.die)
+      },
+      events,
+      follow: Effect.suspend(() => {
+        if (!hasAsked) tell({ _tag: "Follow" })
+        hasAsked = true
+        return Deferred.await(isFollowing)
+      }),
+      epoch,
+      health: () => health,
+      admission: places,
+      scrape: Effect.map(Effect.orDie(ask({ _tag: "Families" })), trust<ReadonlyArray<Family>>),
+      listening: (urls, port) => Effect.sync(() => tell({ _tag: "Listening", urls, port }))
+    } satisfies Joined
+  })
+
+/** The other workers of the primary that has started this process. */
+export const layer: Layer.Layer<Cluster> = Layer.sync(Cluster, () => {
+  const epoch = process.env[VARIABLE] ?? ""
+  return { join: (own) => join(epoch, own) }
+})

@@ -1,0 +1,158 @@
+/**
+ * One of the processes that share the connections of a server, seen from the primary.
+ */
+import * as Effect from "effect/Effect"
+import cluster from "node:cluster"
+import { createInterface } from "node:readline"
+import type { Places } from "../http/Admission.js"
+import { lasting } from "../telemetry/Merge.js"
+import type { Family } from "../telemetry/Prometheus.js"
+import type { NoAnswer } from "./Fleet.js"
+import type { Member } from "./Gather.js"
+import { type FromPrimary, type FromWorker, type Question, trust, type Urls, VARIABLE } from "./Ipc.js"
+import { Link, type Packet } from "./Link.js"
+import * as Message from "./Message.js"
+
+/** How a process has ended. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** What the primary does for its workers. */
+export interface Hub {
+  readonly places: Places
+  readonly run: (effect: Effect.Effect<void>) => void
+  readonly answer: (question: Question) => Effect.Effect<unknown>
+  /** One of them has told something that isn't only about itself. */
+  readonly onTell: (worker: WorkerProcess, it: FromWorker) => void
+  /** One of them has written a line of log. */
+  readonly onLine: (line: string) => void
+  readonly onExit: (worker: WorkerProcess) => void
+}
+
+/** A worker. */
+export class WorkerProcess {
+  readonly pid: number
+  readonly bornAt = performance.now()
+  /** Where it listens, once it does. */
+  urls: Urls | undefined = undefined
+  /** Whether it is told what happens to the connections of all. */
+  isFollowing = false
+  /** Why it could not start, in words for a person. */
+  problem: string | undefined = undefined
+  exit: Exit | undefined = undefined
+  readonly #worker: ReturnType<typeof cluster.fork>
+  readonly #link: Link
+  readonly #hub: Hub
+  #tags: ReadonlyArray<string> = []
+  /** How many places each host has here. */
+  readonly #byHost = new Map<string, number>()
+  /** What it counted when it was last asked. */
+  #families: ReadonlyArray<Family> = []
+
+  constructor(epoch: string, hub: Hub) {
+    this.#hub = hub
+    const worker = cluster.fork({ [VARIABLE]: epoch })
+    this.#worker = worker
+    this.pid = worker.process.pid ?? 0
+    this.#link = new Link({
+      name: this.name,
+      send: (packet) => {
+        if (!worker.isConnected()) return false
+        worker.process.send(packet, undefined, undefined, () => {})
+        return true
+      },
+      run: hub.run,
+      onAsk: (it) => hub.answer(trust(it)),
+      onTell: (it) => this.#onTell(trust(it))
+    })
+    worker.on("message", (packet: Packet) => this.#link.receive(packet))
+    worker.on("error", () => {})
+    const { stdout } = worker.process
+    if (stdout !== null) createInterface({ input: stdout }).on("line", hub.onLine)
+    // Not "exit": what it has logged may still be on its way.
+    worker.process.once("close", (code: number | null, signal: string | null) =>
+      this.#onExit({ code, signal })
+    )
+  }
+
+  get name(): string {
+    return `worker ${this.pid}`
+  }
+
+  /** What others see of it, once it is about to listen. */
+  get member(): Member | undefined {
+    if (this.#tags.length === 0 || this.exit !== undefined) return undefined
+    return {
+      name: this.name,
+      tags: this.#tags,
+      fleet: Message.remote(this.name, (request) => this.#ask(request))
+    }
+  }
+
+  /** How many connections it has. */
+  get connections(): number {
+    return [...this.#byHost.values()].reduce((sum, places) => sum + places, 0)
+  }
+
+  /** What it has counted; if it doesn't answer, by when it last did. */
+  get families(): Effect.Effect<ReadonlyArray<Family>> {
+    return this.#ask<ReadonlyArray<Family>>({ _tag: "Families" }).pipe(
+      Effect.tap((families) => Effect.sync(() => (this.#families = families))),
+      Effect.orElseSucceed(() => this.#families)
+    )
+  }
+
+  /** What of that stays true now that it has ended. Nobody has been told more. */
+  get lasting(): ReadonlyArray<Family> {
+    return lasting(this.#families)
+  }
+
+  tell(it: FromPrimary): void {
+    this.#link.tell(it)
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#worker.process.kill(signal)
+  }
+
+  #ask<A = Message.Answer>(question: Question): Effect.Effect<A, NoAnswer> {
+    return Effect.map(this.#link.ask(question), trust<A>)
+  }
+
+  #onTell(it: FromWorker): void {
+    switch (it._tag) {
+      case "Hello":
+        this.#tags = it.tags
+        break
+      case "Listening":
+        this.urls = it.urls
+        break
+      case "Failed":
+        this.problem = it.message
+        break
+      case "Enter": {
+        const full = this.#hub.places.take(it.host)
+        if (full === undefined) this.#byHost.set(it.host, (this.#byHost.get(it.host) ?? 0) + 1)
+        return this.tell({ _tag: "Entered", number: it.number, full })
+      }
+      case "Leave": {
+        const left = (this.#byHost.get(it.host) ?? 0) - 1
+        if (left > 0) this.#byHost.set(it.host, left)
+        else this.#byHost.delete(it.host)
+        return this.#hub.places.giveBack(it.host)
+      }
+      case "Follow":
+      case "Happened":
+    }
+    this.#hub.onTell(this, it)
+  }
+
+  #onExit(exit: Exit): void {
+    this.exit = exit
+    this.#link.close()
+    for (const [host, places] of this.#byHost) this.#hub.places.giveBack(host, places)
+    this.#hub.onExit(this)
+  }
+}
