@@ -23,17 +23,20 @@ export type FromWorker =
   | { readonly _tag: "Listening"; readonly urls: Urls; readonly port: number }
   /** It can't, for a reason that a person is to read. */
   | { readonly _tag: "Failed"; readonly message: string }
-  /** Somebody asks for a place. */
-  | { readonly _tag: "Enter"; readonly number: number; readonly host: string }
-  /** Somebody who had a place has gone. */
-  | { readonly _tag: "Leave"; readonly host: string }
+  /** So many who had places have gone, by their hosts, and then others ask for places, each with a number. */
+  | {
+      readonly _tag: "Places"
+      readonly left: ReadonlyArray<string>
+      readonly asked: ReadonlyArray<readonly [number: number, host: string]>
+    }
   /** Somebody wants to know what happens to the connections of all. */
   | { readonly _tag: "Follow" }
   | { readonly _tag: "Happened"; readonly events: ReadonlyArray<Event> }
 
 /** What the primary tells. */
 export type FromPrimary =
-  | { readonly _tag: "Entered"; readonly number: number; readonly full: Refusal | undefined }
+  /** Who asked for a place has one, or is told why not. */
+  | { readonly _tag: "Entered"; readonly all: ReadonlyArray<readonly [number: number, full: Refusal | null]> }
   /** From now on it wants to know what happens. */
   | { readonly _tag: "Report" }
   /** What has happened to the connections of all, as far as it is remembered. The rest follows as it happens. */

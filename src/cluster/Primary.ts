@@ -165,8 +165,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       cluster.setupPrimary({
         args: [...options.argumentsOf(isPortKept ? port : undefined)],
         silent: true,
-        stdio: ["ignore", "pipe", "inherit", "ipc"],
-        serialization: "advanced"
+        stdio: ["ignore", "pipe", "inherit", "ipc"]
       })
       const worker = new WorkerProcess(joined.epoch, hub)
       living.add(worker)

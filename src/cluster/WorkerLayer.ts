@@ -17,37 +17,7 @@ import { Link } from "./Link.js"
 import * as Message from "./Message.js"
 import { send } from "./Worker.js"
 
-/** Asks the primary for places, which has them for all. */
-class SharedPlaces implements Admission {
-  readonly #tell: (it: FromWorker) => void
-  readonly #asking = new Map<number, (full: Refusal | undefined) => void>()
-  #last = 0
-
-  constructor(tell: (it: FromWorker) => void) {
-    this.#tell = tell
-  }
-
-  enter(host: string, socket: Socket, decided: (full: Refusal | undefined) => void): void {
-    const number = ++this.#last
-    this.#asking.set(number, (full) => {
-      if (full === undefined) {
-        const leave = (): void => this.#tell({ _tag: "Leave", host })
-        if (socket.closed) leave()
-        else socket.once("close", leave)
-      }
-      decided(full)
-    })
-    this.#tell({ _tag: "Enter", number, host })
-  }
-
-  entered(number: number, full: Refusal | undefined): void {
-    const decided = this.#asking.get(number)
-    this.#asking.delete(number)
-    decided?.(full)
-  }
-}
-
-/** Collects what happens in one turn of the event loop. */
+/** Collects what comes in one turn of the event loop. */
 const batched = <A>(hand: (all: ReadonlyArray<A>) => void): ((one: A) => void) => {
   let batch: Array<A> = []
   return (one) => {
@@ -59,6 +29,53 @@ const batched = <A>(hand: (all: ReadonlyArray<A>) => void): ((one: A) => void) =
     })
   }
 }
+
+/**
+ * Asks the primary for places, which has them for all: once a turn of the event loop for all who come in it. A message is
+ * what it costs: a tenth of a handshake where each sends its own.
+ */
+class SharedPlaces implements Admission {
+  readonly #asking = new Map<number, (full: Refusal | undefined) => void>()
+  readonly #tell: (one: { readonly number?: number; readonly host: string }) => void
+  #last = 0
+
+  constructor(tell: (it: FromWorker) => void) {
+    this.#tell = batched((all) => {
+      const left: Array<string> = []
+      const asked: Array<readonly [number, string]> = []
+      for (const { host, number } of all) {
+        if (number === undefined) left.push(host)
+        else asked.push([number, host])
+      }
+      tell({ _tag: "Places", left, asked })
+    })
+  }
+
+  enter(host: string, socket: Socket, decided: (full: Refusal | undefined) => void): void {
+    const number = ++this.#last
+    this.#asking.set(number, (full) => {
+      if (full === undefined) {
+        const leave = (): void => this.#tell({ host })
+        if (socket.closed) leave()
+        else socket.once("close", leave)
+      }
+      decided(full)
+    })
+    this.#tell({ number, host })
+  }
+
+  entered(number: number, full: Refusal | null): void {
+    const decided = this.#asking.get(number)
+    this.#asking.delete(number)
+    decided?.(full ?? undefined)
+  }
+}
+
+/** JSON has no integers without bound. */
+const plain = (family: Family): Family => ({
+  ...family,
+  samples: family.samples.map((sample) => ({ ...sample, value: Number(sample.value) }))
+})
 
 const join = (epoch: string, own: Own) =>
   Effect.gen(function* () {
@@ -72,7 +89,8 @@ const join = (epoch: string, own: Own) =>
     const onTell = (it: FromPrimary): void => {
       switch (it._tag) {
         case "Entered":
-          return places.entered(it.number, it.full)
+          for (const [number, full] of it.all) places.entered(number, full)
+          return
         case "Report":
           return own.events.relay(
             batched((events) => tell({ _tag: "Happened", events: events.map(({ event }) => event) }))
@@ -95,7 +113,7 @@ const join = (epoch: string, own: Own) =>
       }
     }
     const onAsk = (it: Question): Effect.Effect<unknown> =>
-      it._tag === "Families" ? Effect.sync(own.families) : Message.answer(own.fleet, it)
+      it._tag === "Families" ? Effect.sync(() => own.families().map(plain)) : Message.answer(own.fleet, it)
 
     const link: Link = new Link({
       name: "the primary",

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import cluster from "node:cluster"
 import { createInterface } from "node:readline"
 import type { Places } from "../http/Admission.js"
+import type { Refusal } from "../protocol/Handshake.js"
 import { lasting } from "../telemetry/Merge.js"
 import type { Family } from "../telemetry/Prometheus.js"
 import type { NoAnswer } from "./Fleet.js"
@@ -132,21 +133,30 @@ export class WorkerProcess {
       case "Failed":
         this.problem = it.message
         break
-      case "Enter": {
-        const full = this.#hub.places.take(it.host)
-        if (full === undefined) this.#byHost.set(it.host, (this.#byHost.get(it.host) ?? 0) + 1)
-        return this.tell({ _tag: "Entered", number: it.number, full })
-      }
-      case "Leave": {
-        const left = (this.#byHost.get(it.host) ?? 0) - 1
-        if (left > 0) this.#byHost.set(it.host, left)
-        else this.#byHost.delete(it.host)
-        return this.#hub.places.giveBack(it.host)
-      }
+      case "Places":
+        for (const host of it.left) this.#leave(host)
+        if (it.asked.length === 0) return
+        return this.tell({
+          _tag: "Entered",
+          all: it.asked.map(([number, host]) => [number, this.#enter(host) ?? null])
+        })
       case "Follow":
       case "Happened":
     }
     this.#hub.onTell(this, it)
+  }
+
+  #enter(host: string): Refusal | undefined {
+    const full = this.#hub.places.take(host)
+    if (full === undefined) this.#byHost.set(host, (this.#byHost.get(host) ?? 0) + 1)
+    return full
+  }
+
+  #leave(host: string): void {
+    this.#hub.places.giveBack(host)
+    const left = (this.#byHost.get(host) ?? 0) - 1
+    if (left > 0) this.#byHost.set(host, left)
+    else this.#byHost.delete(host)
   }
 
   #onExit(exit: Exit): void {
