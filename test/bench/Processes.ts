@@ -87,7 +87,7 @@ export const startServer = async ({ command, isCollected = false, isNode }: Comm
       // Read on, and forgotten: a log that isn't read would hold up the server.
       if (text.length > 2000) return
       text += bytes.toString()
-      const found = /:(\d+)\b(?!:)/.exec(text.replaceAll(/\d\d:\d\d:\d\d/g, ""))
+      const found = /(?<!"):(\d+)\b(?!:)/.exec(text.replaceAll(/\d\d:\d\d:\d\d/g, ""))
       if (found === null) return
       clearTimeout(timer)
       resolve(Number(found[1]))

@@ -5,11 +5,12 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { type Measure, measures } from "./measures.js"
+import { measures } from "./measures.js"
 import { all, YARDSTICK } from "./peers.js"
 import { arePinned, startGenerator } from "./Processes.js"
 import { table } from "./Report.js"
 import type { Outcome } from "./Figures.js"
+import type { Measure } from "./turns.js"
 
 const USAGE = `usage: npm run bench -- [--only ${measures.map(({ name }) => name).join(",")}] [--peers a,b] [--rounds N] [--haste N] [--json FILE]`
 
@@ -93,7 +94,8 @@ const bench = async ({
       `${machine()}; medians of ${rounds} rounds${haste > 1 ? `, in haste (${haste})` : ""}.`,
       ...peers.flatMap((peer) => ("why" in peer ? [`Without ${peer.name}: ${peer.why}.`] : [])),
       ...results.map(
-        ({ measure, outcomes }) => `${measure.about}:\n\n${table(outcomes, measure.columns, YARDSTICK)}`
+        ({ measure, outcomes }) =>
+          `${measure.about}:\n\n${table(outcomes, measure.columns, measure.yardstick ?? YARDSTICK)}`
       )
     ]
     process.stdout.write(`${text.join("\n\n")}\n`)

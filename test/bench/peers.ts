@@ -36,15 +36,18 @@ const ARGS = "--host 127.0.0.1 --port 0 --log-format json --max-connections 2000
   " "
 )
 
-const answerback: Peer = {
-  name: "answerback",
+/** The server of this project, with more arguments. */
+export const answerbackWith = (name: string, ...args: ReadonlyArray<string>): Peer => ({
+  name,
   command: (isCompressed) => ({
     isNode: true,
-    command: [MAIN, ...ARGS, "--compression", isCompressed ? "on" : "off"]
+    command: [MAIN, ...ARGS, "--compression", isCompressed ? "on" : "off", ...args]
   }),
   closesAtStop: true,
   isSteered: true
-}
+})
+
+const answerback = answerbackWith("answerback")
 
 const ws: Peer = {
   name: "ws",

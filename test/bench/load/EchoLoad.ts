@@ -24,6 +24,8 @@ export interface EchoResult {
   readonly messages: number
   /** In microseconds of CPU time of the server, for each message. */
   readonly cpu: number
+  /** Of that, what the busiest of its processes had to do. */
+  readonly busiest: number
   /** Messages a second. */
   readonly throughput: number
   readonly latency: Latency
@@ -65,10 +67,10 @@ export const run = async (job: EchoJob): Promise<EchoResult> => {
   latencies = []
   isMeasuring = true
   const start = performance.now()
-  const cpu = Cpu.of(job.pid)
+  const before = Cpu.each(job.pid)
   await sleep(job.time)
   isMeasuring = false
-  const used = Cpu.of(job.pid) - cpu
+  const used = Cpu.each(job.pid).map((now, at) => now - (before[at] ?? 0))
   const time = performance.now() - start
   const messages = latencies.length
   isOver = true
@@ -78,7 +80,8 @@ export const run = async (job: EchoJob): Promise<EchoResult> => {
   if (messages === 0) throw new Error("no echo came")
   return {
     messages,
-    cpu: used / 1000 / messages,
+    cpu: used.reduce((sum, one) => sum + one, 0) / 1000 / messages,
+    busiest: Math.max(...used) / 1000 / messages,
     throughput: (messages / time) * 1000,
     latency: latencyOf(latencies)
   }
