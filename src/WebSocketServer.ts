@@ -28,6 +28,7 @@ import { ofPlaces, Places } from "./http/Admission.js"
 import * as Address from "./http/Address.js"
 import * as Console from "./http/Console.js"
 import * as Handshakes from "./http/Handshakes.js"
+import * as HttpServer from "./http/HttpServer.js"
 import * as Listener from "./http/Listener.js"
 import * as Peer from "./http/Peer.js"
 import * as Routes from "./http/Routes.js"
@@ -159,8 +160,7 @@ export const make = <E, R>(
     const listener = yield* Effect.acquireRelease(
       Listener.make(
         {
-          host: config.host,
-          port: config.port,
+          listen: cluster.intake?.listen ?? ((server) => HttpServer.listen(server, config.host, config.port)),
           tls:
             config.tlsCert === undefined || config.tlsKey === undefined
               ? undefined
@@ -211,7 +211,7 @@ export const make = <E, R>(
     }
     const address = Address.of(listener.address, config)
     const urls = { url: address.url, websocket: address.webSocketUrl }
-    yield* cluster.listening?.(urls, address.port) ?? Effect.annotateLogs(Effect.logInfo("listening"), urls)
+    yield* cluster.intake?.listening(urls) ?? Effect.annotateLogs(Effect.logInfo("listening"), urls)
     return Context.merge(
       Context.make(WebSocketServer, address),
       Context.make(Connections.Connections, registry.connections)

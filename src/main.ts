@@ -160,12 +160,10 @@ const serveByMany = (command: Serve): void => {
         Effect.scoped(
           Primary.make({
             workers,
+            host: settings.host,
+            port: settings.port,
             // The last one given counts.
-            argumentsOf: (port) => [
-              ...process.argv.slice(2),
-              `--log-format=${formatOf(command)}`,
-              ...(port === undefined ? [] : [`--port=${port}`])
-            ],
+            args: [...process.argv.slice(2), `--log-format=${formatOf(command)}`],
             limits: settings,
             drainTimeout: Duration.toMillis(settings.drainTimeout),
             onLine: writeLine

@@ -118,7 +118,8 @@ const doors: ReadonlyArray<Door> = [
   {
     what: "the network of Node",
     matches: /^(node:)?(http|http2|https|net|tls|dgram|cluster)$/,
-    isOpenTo: /^(http\/(HttpServer|Listener|Respond)|config\/Network|cluster\/(Primary|WorkerProcess))\.ts$/,
+    isOpenTo:
+      /^(http\/(HttpServer|Listener|Respond)|config\/Network|cluster\/(Intake|Primary|WorkerLayer|WorkerProcess))\.ts$/,
     isForValues: true
   },
   {

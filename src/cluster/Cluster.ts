@@ -6,7 +6,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import type { Server } from "node:http"
 import type { Admission } from "../http/Admission.js"
+import type { Bound } from "../http/HttpServer.js"
 import type { Events } from "../registry/Events.js"
 import type { Family } from "../telemetry/Prometheus.js"
 import type { Fleet } from "./Fleet.js"
@@ -28,6 +30,14 @@ export type Health = "ok" | "degraded"
 /** Events that can be followed. */
 export type Followed = Pick<Events<Event>, "last" | "subscribeSince">
 
+/** Brings TCP connections that another process has accepted. */
+export interface Intake {
+  /** From now on a server gets them, as long as it isn't closed. */
+  readonly listen: (server: Server) => Effect.Effect<Bound>
+  /** Tells that it serves, and where it is to be found: it isn't for the server to log that. */
+  readonly listening: (urls: Readonly<Record<string, string>>) => Effect.Effect<void>
+}
+
 /** A server among others, and what it shares with them. */
 export interface Joined {
   /** The connections of all. */
@@ -42,10 +52,8 @@ export interface Joined {
   readonly admission: Admission | undefined
   /** The metrics of all, if they are counted together. */
   readonly scrape: Effect.Effect<ReadonlyArray<Family>> | undefined
-  /** Tells that the server listens, if it isn't for itself to say. */
-  readonly listening:
-    | ((urls: Readonly<Record<string, string>>, port: number) => Effect.Effect<void>)
-    | undefined
+  /** Where TCP connections come from, if not from a socket of its own that listens. */
+  readonly intake: Intake | undefined
 }
 
 /** The other servers. */
@@ -73,6 +81,6 @@ export const alone: Context.Tag.Service<Cluster> = {
       health: () => "ok",
       admission: undefined,
       scrape: undefined,
-      listening: undefined
+      intake: undefined
     }))
 }

@@ -2,13 +2,22 @@
  * What the processes of one server tell one another: those that hold its connections (workers), and the one that has
  * started them (the primary). Both are this program, so nothing of it is checked on arrival.
  */
+import type { Bound } from "../http/HttpServer.js"
 import type { Refusal } from "../protocol/Handshake.js"
 import type { NumberedEvent } from "../registry/Events.js"
 import type { Health } from "./Cluster.js"
 import type { Event, Request } from "./Message.js"
 
-/** Tells a process that it is a worker. */
+/** Tells a process that it is a worker, and what it has to know of its primary: `Birth` as JSON. */
 export const VARIABLE = "ANSWERBACK_WORKER"
+
+/** What a worker is born with. */
+export interface Birth {
+  /** The epoch of the events. */
+  readonly epoch: string
+  /** Where the primary listens. */
+  readonly bound: Bound
+}
 
 /** What a worker asks of the primary, and the primary of a worker: beside connections, their metrics. */
 export type Question = Request | { readonly _tag: "Families" }
@@ -20,7 +29,12 @@ export type Urls = Readonly<Record<string, string>>
 export type FromWorker =
   /** It is about to listen; its ids end in these. */
   | { readonly _tag: "Hello"; readonly tags: ReadonlyArray<string> }
-  | { readonly _tag: "Listening"; readonly urls: Urls; readonly port: number }
+  /** It can be given connections, which are found here. */
+  | { readonly _tag: "Listening"; readonly urls: Urls }
+  /** It is no more to be given any. */
+  | { readonly _tag: "Closed" }
+  /** It has taken that connection: whatever becomes of it is in its hands. */
+  | { readonly _tag: "Taken"; readonly number: number }
   /** It can't, for a reason that a person is to read. */
   | { readonly _tag: "Failed"; readonly message: string }
   /** So many who had places have gone, by their hosts, and then others ask for places, each with a number. */
@@ -35,6 +49,8 @@ export type FromWorker =
 
 /** What the primary tells. */
 export type FromPrimary =
+  /** There is a connection, which comes with this. */
+  | { readonly _tag: "Connection"; readonly number: number }
   /** Who asked for a place has one, or is told why not. */
   | { readonly _tag: "Entered"; readonly all: ReadonlyArray<readonly [number: number, full: Refusal | null]> }
   /** From now on it wants to know what happens. */

@@ -17,6 +17,7 @@ import * as Metrics from "../telemetry/Metrics.js"
 import type { Family } from "../telemetry/Prometheus.js"
 import { alone, Cluster } from "./Cluster.js"
 import { gather } from "./Gather.js"
+import * as Intake from "./Intake.js"
 import type { FromPrimary, FromWorker, Question } from "./Ipc.js"
 import * as Message from "./Message.js"
 import { type Hub, WorkerProcess } from "./WorkerProcess.js"
@@ -24,8 +25,11 @@ import { type Hub, WorkerProcess } from "./WorkerProcess.js"
 /** How the workers of a server are run. */
 export interface PrimaryOptions {
   readonly workers: number
-  /** The arguments of a worker that listens on this port: of the server's own choice before there is one. */
-  readonly argumentsOf: (port: number | undefined) => ReadonlyArray<string>
+  /** Where to listen. */
+  readonly host: string
+  readonly port: number
+  /** The arguments of a worker. */
+  readonly args: ReadonlyArray<string>
   readonly limits: Limits
   /** How long a whole shutdown may take, in milliseconds. */
   readonly drainTimeout: number
@@ -63,10 +67,9 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
     /** Who waits for the end of a worker. */
     const onEnd = new Map<WorkerProcess, () => void>()
     let past: ReadonlyArray<Family> = []
-    let port: number | undefined
-    let isPortKept = false
     let isReporting = false
     let isListening = false
+    let isDraining = false
 
     const tellAll = (it: FromPrimary): void => {
       for (const worker of living) worker.tell(it)
@@ -80,6 +83,8 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       Effect.forEach(living, ({ families }) => families, { concurrency: "unbounded" })
     )
     const families = Effect.map(ofWorkers, (all) => merge([past, Metrics.ofProcess(), ...all]))
+
+    const intake = yield* Intake.make(options.host, options.port, () => [...living])
 
     const { join } = Option.getOrElse(yield* Effect.serviceOption(Cluster), () => alone)
     const joined = yield* join({
@@ -130,14 +135,10 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
         else if (it._tag === "Hello") {
           if (isReporting) worker.tell({ _tag: "Report" })
           worker.tell({ _tag: "Health", health: joined.health() })
+        } else if (it._tag === "Closed") {
+          if (isDraining) intake.close()
         } else if (it._tag === "Listening") {
-          port ??= it.port
-          if (it.port !== port) {
-            // It asked when the last of the others had just gone.
-            isPortKept = true
-            worker.problem = `it got port ${it.port}, where the server has ${port}`
-            return worker.kill("SIGKILL")
-          }
+          intake.opened()
           const waiting = [...living].filter(({ urls }) => urls === undefined)
           if (isListening) run(Effect.annotateLogs(Effect.logInfo("worker replaced"), { pid: worker.pid }))
           else if (living.size === options.workers && waiting.length === 0) {
@@ -147,6 +148,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
           }
         }
       },
+      onGivenBack: (socket) => intake.give(socket),
       onLine: options.onLine,
       onExit: (worker) => {
         living.delete(worker)
@@ -159,15 +161,12 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
     }
 
     const birth = Effect.sync(() => {
-      // Node shares one socket among workers that ask for the same port, and closes it with the last of them: only then
-      // a port that was of the system's choice has to be asked for by its number.
-      isPortKept ||= port !== undefined && ![...living].some(({ urls }) => urls !== undefined)
       cluster.setupPrimary({
-        args: [...options.argumentsOf(isPortKept ? port : undefined)],
+        args: [...options.args],
         silent: true,
         stdio: ["ignore", "pipe", "inherit", "ipc"]
       })
-      const worker = new WorkerProcess(joined.epoch, hub)
+      const worker = new WorkerProcess({ epoch: joined.epoch, bound: intake.bound }, hub)
       living.add(worker)
       return worker
     })
@@ -206,6 +205,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
     // Nobody is connected to those that are only starting.
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
+        isDraining = true
         for (const worker of living) {
           if (worker.member === undefined) worker.kill("SIGKILL")
           else worker.tell({ _tag: "Drain" })

@@ -6,14 +6,15 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import type { Socket } from "node:net"
+import type { Server } from "node:http"
+import { Socket } from "node:net"
 import type { Admission } from "../http/Admission.js"
 import type { Refusal } from "../protocol/Handshake.js"
 import { Events } from "../registry/Events.js"
 import type { Family } from "../telemetry/Prometheus.js"
 import { Cluster, type Health, type Joined, type Own } from "./Cluster.js"
-import { type FromPrimary, type FromWorker, type Question, trust, VARIABLE } from "./Ipc.js"
-import { Link } from "./Link.js"
+import { type Birth, type FromPrimary, type FromWorker, type Question, trust, VARIABLE } from "./Ipc.js"
+import { Link, type Packet } from "./Link.js"
 import * as Message from "./Message.js"
 import { send } from "./Worker.js"
 
@@ -77,7 +78,7 @@ const plain = (family: Family): Family => ({
   samples: family.samples.map((sample) => ({ ...sample, value: Number(sample.value) }))
 })
 
-const join = (epoch: string, own: Own) =>
+const join = (birth: Birth, own: Own) =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, void>()
     const events = new Events<Message.Event>()
@@ -88,6 +89,9 @@ const join = (epoch: string, own: Own) =>
 
     const onTell = (it: FromPrimary): void => {
       switch (it._tag) {
+        // It comes with a socket, and is seen to before.
+        case "Connection":
+          return
         case "Entered":
           for (const [number, full] of it.all) places.entered(number, full)
           return
@@ -115,6 +119,19 @@ const join = (epoch: string, own: Own) =>
     const onAsk = (it: Question): Effect.Effect<unknown> =>
       it._tag === "Families" ? Effect.sync(() => own.families().map(plain)) : Message.answer(own.fleet, it)
 
+    /** The server that gets connections. */
+    let server: Server | undefined
+    const take = (number: number, socket: unknown): void => {
+      // Before a byte of it is read: until it is told, the primary gives it to another if this process ends.
+      tell({ _tag: "Taken", number })
+      if (!(socket instanceof Socket)) return
+      if (server === undefined) return void socket.destroy()
+      // As Node's server does with those that it has accepted itself.
+      socket.allowHalfOpen = true
+      socket.setNoDelay(true)
+      server.emit("connection", socket)
+    }
+
     const link: Link = new Link({
       name: "the primary",
       send,
@@ -124,8 +141,11 @@ const join = (epoch: string, own: Own) =>
     })
     yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const receive = (packet: unknown): void => {
-          link.receive(trust(packet))
+        const receive = (packet: Packet, socket: unknown): void => {
+          if (!("tell" in packet)) return link.receive(packet)
+          const it = trust<FromPrimary>(packet.tell)
+          if (it._tag === "Connection") take(it.number, socket)
+          else onTell(it)
         }
         process.on("message", receive)
         return receive
@@ -150,16 +170,29 @@ const join = (epoch: string, own: Own) =>
         hasAsked = true
         return Deferred.await(isFollowing)
       }),
-      epoch,
+      epoch: birth.epoch,
       health: () => health,
       admission: places,
       scrape: Effect.map(Effect.orDie(ask({ _tag: "Families" })), trust<ReadonlyArray<Family>>),
-      listening: (urls, port) => Effect.sync(() => tell({ _tag: "Listening", urls, port }))
+      intake: {
+        listen: (listening) =>
+          Effect.sync(() => {
+            server = listening
+            server.once("close", () => {
+              server = undefined
+              tell({ _tag: "Closed" })
+            })
+            // Only from then on does Node watch over the time that requests take.
+            server.emit("listening")
+            return birth.bound
+          }),
+        listening: (urls) => Effect.sync(() => tell({ _tag: "Listening", urls }))
+      }
     } satisfies Joined
   })
 
 /** The other workers of the primary that has started this process. */
 export const layer: Layer.Layer<Cluster> = Layer.sync(Cluster, () => {
-  const epoch = process.env[VARIABLE] ?? ""
-  return { join: (own) => join(epoch, own) }
+  const birth = trust<Birth>(JSON.parse(process.env[VARIABLE] ?? ""))
+  return { join: (own) => join(birth, own) }
 })

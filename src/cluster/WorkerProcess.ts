@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import cluster from "node:cluster"
+import type { Socket } from "node:net"
 import { createInterface } from "node:readline"
 import type { Places } from "../http/Admission.js"
 import type { Refusal } from "../protocol/Handshake.js"
@@ -10,7 +11,15 @@ import { lasting } from "../telemetry/Merge.js"
 import type { Family } from "../telemetry/Prometheus.js"
 import type { NoAnswer } from "./Fleet.js"
 import type { Member } from "./Gather.js"
-import { type FromPrimary, type FromWorker, type Question, trust, type Urls, VARIABLE } from "./Ipc.js"
+import {
+  type Birth,
+  type FromPrimary,
+  type FromWorker,
+  type Question,
+  trust,
+  type Urls,
+  VARIABLE
+} from "./Ipc.js"
 import { Link, type Packet } from "./Link.js"
 import * as Message from "./Message.js"
 
@@ -29,6 +38,8 @@ export interface Hub {
   readonly onTell: (worker: WorkerProcess, it: FromWorker) => void
   /** One of them has written a line of log. */
   readonly onLine: (line: string) => void
+  /** A connection that one of them was given, and has not taken. */
+  readonly onGivenBack: (socket: Socket) => void
   readonly onExit: (worker: WorkerProcess) => void
 }
 
@@ -36,8 +47,10 @@ export interface Hub {
 export class WorkerProcess {
   readonly pid: number
   readonly bornAt = performance.now()
-  /** Where it listens, once it does. */
+  /** Where it is to be found, once it can be given connections. */
   urls: Urls | undefined = undefined
+  /** Whether it can be given connections now. */
+  isOpen = false
   /** Whether it is told what happens to the connections of all. */
   isFollowing = false
   /** Why it could not start, in words for a person. */
@@ -46,15 +59,18 @@ export class WorkerProcess {
   readonly #worker: ReturnType<typeof cluster.fork>
   readonly #link: Link
   readonly #hub: Hub
+  /** Connections that it hasn't taken yet. */
+  readonly #given = new Map<number, Socket>()
+  #last = 0
   #tags: ReadonlyArray<string> = []
   /** How many places each host has here. */
   readonly #byHost = new Map<string, number>()
   /** What it counted when it was last asked. */
   #families: ReadonlyArray<Family> = []
 
-  constructor(epoch: string, hub: Hub) {
+  constructor(birth: Birth, hub: Hub) {
     this.#hub = hub
-    const worker = cluster.fork({ [VARIABLE]: epoch })
+    const worker = cluster.fork({ [VARIABLE]: JSON.stringify(birth) })
     this.#worker = worker
     this.pid = worker.process.pid ?? 0
     this.#link = new Link({
@@ -70,6 +86,12 @@ export class WorkerProcess {
     })
     worker.on("message", (packet: Packet) => this.#link.receive(packet))
     worker.on("error", () => {})
+    // All that it has told has come before.
+    worker.once("disconnect", () => {
+      this.isOpen = false
+      for (const socket of this.#given.values()) hub.onGivenBack(socket)
+      this.#given.clear()
+    })
     const { stdout } = worker.process
     if (stdout !== null) createInterface({ input: stdout }).on("line", hub.onLine)
     // Not "exit": what it has logged may still be on its way.
@@ -110,6 +132,14 @@ export class WorkerProcess {
     return lasting(this.#families)
   }
 
+  /** Gives it a connection; it comes back to the hub if the worker ends before it has taken it. */
+  give(socket: Socket): void {
+    const number = ++this.#last
+    this.#given.set(number, socket)
+    const packet: Packet = { tell: { _tag: "Connection", number } satisfies FromPrimary }
+    this.#worker.process.send(packet, socket, { keepOpen: true }, () => {})
+  }
+
   tell(it: FromPrimary): void {
     this.#link.tell(it)
   }
@@ -129,7 +159,16 @@ export class WorkerProcess {
         break
       case "Listening":
         this.urls = it.urls
+        this.isOpen = true
         break
+      case "Closed":
+        this.isOpen = false
+        break
+      case "Taken":
+        // The other process has it: what is closed here is only this one's part.
+        this.#given.get(it.number)?.destroy()
+        this.#given.delete(it.number)
+        return
       case "Failed":
         this.problem = it.message
         break

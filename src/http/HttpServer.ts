@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as http from "node:http"
+import type * as net from "node:net"
 import { cannotListen, cannotRead, cannotUseCertificate, type StartError } from "./StartError.js"
 
 /** The largest head of a request, in bytes: enough for a browser with all its cookies. */
@@ -55,15 +56,23 @@ const secureServer = (
     })
   })
 
-const listenOn = (server: http.Server, host: string, port: number): Effect.Effect<void, StartError> =>
-  Effect.async<void, StartError>((resume) => {
+/** Where a socket listens, as the system has bound it. */
+export interface Bound {
+  readonly host: string
+  readonly port: number
+}
+
+const listenOn = (server: net.Server, host: string, port: number): Effect.Effect<Bound, StartError> =>
+  Effect.async((resume) => {
     const onError = (cause: Error): void => {
       server.off("listening", onListening)
       resume(Effect.fail(cannotListen(host, port, cause)))
     }
     const onListening = (): void => {
       server.off("error", onError)
-      resume(Effect.void)
+      const bound = server.address()
+      const isKnown = bound !== null && typeof bound === "object"
+      resume(Effect.succeed(isKnown ? { host: bound.address, port: bound.port } : { host, port }))
     }
     server.once("error", onError)
     server.once("listening", onListening)
@@ -91,7 +100,7 @@ export const make = (
   )
 
 /** Makes it listen; on all addresses, where IPv6 is off on those of IPv4. */
-export const listen = (server: http.Server, host: string, port: number): Effect.Effect<void, StartError> =>
+export const listen = (server: net.Server, host: string, port: number): Effect.Effect<Bound, StartError> =>
   Effect.catchIf(
     listenOn(server, host, port),
     (error) => host === "::" && isWithoutIPv6(error),

@@ -10,10 +10,10 @@ import * as HttpServer from "./HttpServer.js"
 import * as Respond from "./Respond.js"
 import type { StartError } from "./StartError.js"
 
-/** Where to listen, and with which certificate. */
+/** How to listen, and with which certificate. */
 export interface ListenerOptions {
-  readonly host: string
-  readonly port: number
+  /** Makes a server listen, or brings it its TCP connections in another way. */
+  readonly listen: (server: http.Server) => Effect.Effect<HttpServer.Bound, StartError>
   readonly tls: { readonly cert: string; readonly key: string } | undefined
   /** As far away as a TCP peer may take to finish its HTTP request. */
   readonly deadlines: Deadlines
@@ -49,7 +49,7 @@ export interface Upgrade {
 
 /** A server that listens. */
 export interface Listener {
-  readonly address: { readonly host: string; readonly port: number }
+  readonly address: HttpServer.Bound
   /**
    * Stops listening. Requests that are being answered are, and then their TCP connections end; those that wait for a
    * request, or are in the middle of one, are dropped now.
@@ -229,14 +229,8 @@ export const make = (
       upgrade(request, socket, head)
     })
 
-    yield* HttpServer.listen(server, options.host, options.port)
+    const address = yield* options.listen(server)
     server.on("error", handlers.onError)
-    const bound = server.address()
-    const address =
-      bound === null || typeof bound === "string"
-        ? { host: options.host, port: options.port }
-        : { host: bound.address, port: bound.port }
-
     const closed = new Promise<void>((resolve) => server.once("close", () => resolve()))
 
     return {
@@ -253,7 +247,7 @@ export const make = (
       close: Effect.suspend(() => {
         for (const { socket } of incoming.values()) socket.destroy()
         for (const { tcp } of insecure.values()) tcp.destroy()
-        if (server.listening) server.close()
+        if (isListening) server.close()
         return Effect.promise(() => closed)
       })
     }

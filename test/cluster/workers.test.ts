@@ -2,6 +2,8 @@
  * Many processes that share a port, and are seen as one server.
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
@@ -218,6 +220,43 @@ const byWorker = (port: number, peers: ReadonlyArray<RawClient.RawClient>) =>
   })
 
 describe("a worker that is killed", () => {
+  live("under load is noticed by none of those who talk to the others, nor by those who come", () =>
+    Effect.gen(function* () {
+      const program = yield* start()
+      const { port } = program
+      const peers = yield* connect(port, 20)
+      const before = yield* list(port)
+      let echoes = 0
+      const talk = (peer: RawClient.RawClient) =>
+        Effect.forEach(Array.from({ length: 200 }), (_, at) =>
+          Effect.gen(function* () {
+            yield* peer.write(Frames.text(`${at}`))
+            expect((yield* peer.nextMessage).text).toBe(`${at}`)
+            echoes++
+          })
+        )
+      const talking = yield* Effect.fork(
+        Effect.forEach(peers, (peer) => Effect.either(talk(peer)), { concurrency: "unbounded" })
+      )
+      // Some of these are on their way to the one that is killed: nobody waits for ever, and most are served.
+      const coming = yield* Effect.fork(Effect.replicateEffect(Effect.either(list(port)), 100))
+      yield* eventually(
+        "all talk",
+        Effect.sync(() => echoes > 200)
+      )
+      process.kill(childrenOf(program.pid)[0] ?? 0, "SIGKILL")
+      const left = yield* eventuallyLeft(port)
+      const outcomes = yield* Fiber.join(talking)
+      const ofLeft = before.connections.filter((one) => tagOf(one) === left)
+      expect(outcomes.filter(Either.isRight)).toHaveLength(ofLeft.length)
+      expect(ofLeft).toHaveLength(10)
+      const came = yield* Fiber.join(coming)
+      expect(came.filter(Either.isRight).length).toBeGreaterThan(90)
+      for (const one of came.filter(Either.isLeft))
+        expect(one.left).toMatchObject({ _tag: "ConnectionEnded" })
+    })
+  )
+
   live("takes its own connections down only, is replaced, and is told of in the log", () =>
     Effect.gen(function* () {
       const program = yield* start("--max-connections", "8")

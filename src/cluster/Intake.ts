@@ -1,0 +1,81 @@
+/**
+ * The socket on which a server of many processes listens: the primary accepts its TCP connections, and gives each to the
+ * next worker.
+ *
+ * `node:cluster` would share a socket itself, but a connection that it hands to a worker which ends at that moment is
+ * then nobody's: it stays open, and its peer waits for ever (seen with Node 20 to 26). Here it goes to another worker. And
+ * the socket is there as long as the primary is, also while there is no worker at all.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as net from "node:net"
+import * as HttpServer from "../http/HttpServer.js"
+import type { StartError } from "../http/StartError.js"
+
+/** Who takes connections. */
+export interface Taker {
+  readonly isOpen: boolean
+  readonly give: (socket: net.Socket) => void
+}
+
+/** A socket that listens. */
+export interface Intake {
+  readonly bound: HttpServer.Bound
+  /** Gives a connection to the next who takes any; while nobody does it waits. */
+  readonly give: (socket: net.Socket) => void
+  /** Somebody takes connections who didn't before. */
+  readonly opened: () => void
+  /** Listens no more. */
+  readonly close: () => void
+}
+
+/** Connections that wait while nobody takes any. More are refused, as they are where nobody listens. */
+const MOST_WAITING = 1000
+
+/** Starts to listen, until the scope closes. */
+export const make = (
+  host: string,
+  port: number,
+  takers: () => ReadonlyArray<Taker>
+): Effect.Effect<Intake, StartError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const waiting = new Set<net.Socket>()
+    let turn = 0
+    const give = (socket: net.Socket): void => {
+      if (socket.destroyed) return
+      const open = takers().filter(({ isOpen }) => isOpen)
+      const next = open[turn++ % open.length]
+      if (next !== undefined) next.give(socket)
+      else if (waiting.size < MOST_WAITING) waiting.add(socket)
+      else socket.destroy()
+    }
+    const server = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        // What comes is for the worker to read.
+        net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+          // A reset at any moment must find a listener.
+          socket.on("error", () => {})
+          socket.once("close", () => waiting.delete(socket))
+          give(socket)
+        })
+      ),
+      (server) =>
+        Effect.sync(() => {
+          server.close()
+          for (const socket of waiting) socket.destroy()
+        })
+    )
+    const bound = yield* HttpServer.listen(server, host, port)
+    // It listens on.
+    server.on("error", () => {})
+    return {
+      bound,
+      give,
+      opened: () => {
+        const all = [...waiting]
+        waiting.clear()
+        all.forEach(give)
+      },
+      close: () => server.close()
+    }
+  })
