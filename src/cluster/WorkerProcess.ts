@@ -86,12 +86,6 @@ export class WorkerProcess {
     })
     worker.on("message", (packet: Packet) => this.#link.receive(packet))
     worker.on("error", () => {})
-    // All that it has told has come before.
-    worker.once("disconnect", () => {
-      this.isOpen = false
-      for (const socket of this.#given.values()) hub.onGivenBack(socket)
-      this.#given.clear()
-    })
     const { stdout } = worker.process
     if (stdout !== null) createInterface({ input: stdout }).on("line", hub.onLine)
     // Not "exit": what it has logged may still be on its way.
@@ -200,6 +194,11 @@ export class WorkerProcess {
 
   #onExit(exit: Exit): void {
     this.exit = exit
+    this.isOpen = false
+    // What it told has come by now. (Node doesn't always say that there is no way to it any more: not where a connection
+    // was on its way.)
+    for (const socket of this.#given.values()) this.#hub.onGivenBack(socket)
+    this.#given.clear()
     this.#link.close()
     for (const [host, places] of this.#byHost) this.#hub.places.giveBack(host, places)
     this.#hub.onExit(this)
