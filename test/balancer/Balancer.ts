@@ -46,6 +46,8 @@ export interface Balancer {
   readonly quiet: string
   /** Lets all paths through, as a careless person would. */
   readonly careless: Changes
+  /** Appends to what the client says in `X-Forwarded-For`, as one in a chain does. */
+  readonly appending: Changes
   readonly start: (setting: Setting) => Effect.Effect<Running, Error, Scope.Scope>
 }
 
@@ -128,6 +130,7 @@ export const nginx: Balancer = {
   configuration: block("nginx"),
   quiet: "proxy_read_timeout 60s",
   careless: { "location = /echo": "location /", "    location / {\n      return 404;\n    }\n": "" },
+  appending: { "X-Forwarded-For $remote_addr": "X-Forwarded-For $proxy_add_x_forwarded_for" },
   start: ({ certificate, changes = {}, servers: ports }) =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
@@ -163,6 +166,7 @@ export const haproxy: Balancer = {
   configuration: block("haproxy"),
   quiet: "timeout tunnel 60s",
   careless: { "  http-request deny deny_status 404 unless { path /echo }\n": "" },
+  appending: { "http-request set-header X-Forwarded-For %[src]": "option forwardfor" },
   start: ({ certificate, changes = {}, servers: ports }) =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory

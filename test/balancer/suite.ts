@@ -147,25 +147,33 @@ const behaviours = (balancer: Balancer, more: (setup: () => Setup) => void): voi
     })
   )
 
-  live("tells the servers the address of the client, whatever the client says of itself", () =>
-    Effect.gen(function* () {
-      const { balancer, one, two } = setup().pool
-      const lies = [
-        {},
-        { "X-Forwarded-For": "203.0.113.9" },
-        { "X-Forwarded-For": ["203.0.113.9", "127.0.0.1"], "X-Real-IP": "203.0.113.9" },
-        { "X-Forwarded-For": "", "x-forwarded-for": "203.0.113.9, 127.0.0.1", Forwarded: "for=203.0.113.9" },
-        { "X-Forwarded-For": "203.0.113.9", Connection: "Upgrade, X-Forwarded-For" }
-      ]
-      const all = Effect.map(Effect.all([remotes(one), remotes(two)]), (both) => both.flat())
-      yield* eventually(
-        "those of other tests are gone",
-        Effect.map(all, ({ length }) => length === 0)
-      )
-      for (const headers of lies) yield* RawClient.connect({ ...from(balancer), headers })
-      expect(yield* all).toEqual(lies.map(() => CLIENT))
-    })
-  )
+  for (const [how, changes] of [
+    ["in place of what the client says of itself", {}],
+    ["behind what the client says of itself", balancer.appending]
+  ] as const)
+    live(`tells the servers the address of the client, ${how}`, () =>
+      Effect.gen(function* () {
+        const { one } = setup().pool
+        const to = from(yield* setup().front(one, changes))
+        yield* eventually(
+          "those of other tests are gone",
+          Effect.map(remotes(one), ({ length }) => length === 0)
+        )
+        const lies = [
+          {},
+          { "X-Forwarded-For": "203.0.113.9" },
+          { "X-Forwarded-For": ["203.0.113.9", "127.0.0.1"], "X-Real-IP": "203.0.113.9" },
+          {
+            "X-Forwarded-For": "",
+            "x-forwarded-for": "203.0.113.9, 127.0.0.1",
+            Forwarded: "for=203.0.113.9"
+          },
+          { "X-Forwarded-For": "203.0.113.9", Connection: "Upgrade, X-Forwarded-For" }
+        ]
+        for (const headers of lies) yield* RawClient.connect({ ...to, headers })
+        expect(yield* remotes(one)).toEqual(lies.map(() => CLIENT))
+      })
+    )
 
   live("lets come through why a handshake is refused", () =>
     Effect.gen(function* () {
