@@ -198,6 +198,23 @@ const behaviours = (balancer: Balancer, more: (setup: () => Setup) => void): voi
     })
   )
 
+  live("makes of a reset the end of TCP, and lets other faults come through", () =>
+    Effect.gen(function* () {
+      const to = from(setup().pool.balancer)
+      const reset = yield* RawClient.connect({ ...to, path: "/echo?fault=reset" })
+      expect((yield* reset.allUntilEnd).frames).toEqual([])
+      expect(yield* reset.endedByKernel).toBe("fin")
+      const closed = yield* RawClient.connect({ ...to, path: "/echo?fault=close&code=4001&reason=bye" })
+      expect(Frames.describe(yield* closed.nextFrame)).toBe("close 4001 bye")
+      const doubled = yield* RawClient.connect({ ...to, path: "/echo?fault=duplicate&rate=1" })
+      yield* doubled.write(Frames.text("hello"))
+      expect([(yield* doubled.nextMessage).text, (yield* doubled.nextMessage).text]).toEqual([
+        "hello",
+        "hello"
+      ])
+    })
+  )
+
   live("lets nothing through but the endpoint", () =>
     Effect.gen(function* () {
       const to = from(setup().pool.balancer)
