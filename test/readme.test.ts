@@ -11,23 +11,19 @@ import * as Frames from "./support/frames.js"
 import { freePort } from "./support/freePort.js"
 import { live } from "./support/live.js"
 import * as RawClient from "./support/RawClient.js"
+import { blocks } from "./support/readme.js"
 import { lastWords } from "./support/session.js"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
 /** Inside the package, where it can be imported by its name. */
-const folder = `${root}dist`
+const folder = fileURLToPath(new URL("../dist", import.meta.url))
 
-/** The blocks of TypeScript. */
-const examples = Effect.promise(async () => {
-  const readme = await fs.readFile(`${root}README.md`, "utf8")
-  return [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code)
-})
+const examples = blocks("ts")
 
 /** Runs one of the blocks on a port of its own, and waits until it listens. */
 const running = (index: number) =>
   Effect.gen(function* () {
     const port = yield* freePort
-    const code = (yield* examples)[index]?.replace("port: 8080", `port: ${port}`) ?? ""
+    const code = examples[index]?.replace("port: 8080", `port: ${port}`) ?? ""
     const { code: script } = yield* Effect.promise(() => transform(code, { loader: "ts", format: "esm" }))
     const file = `${folder}/readme-${process.pid}-${index}.mjs`
     yield* Effect.acquireRelease(

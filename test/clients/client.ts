@@ -4,9 +4,16 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Frames from "../support/frames.js"
 
 /** A message: text, or bytes. */
 export type Message = string | Uint8Array
+
+/** What is compared instead of a message that may be long. */
+export const describeMessage = (message: Message): string =>
+  typeof message === "string"
+    ? Frames.describe({ opcode: Frames.TEXT, payload: Buffer.from(message) })
+    : Frames.describe({ opcode: Frames.BINARY, payload: Buffer.from(message) })
 
 /** How a connection ended, as the client tells it. */
 export interface Closing {

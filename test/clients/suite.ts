@@ -6,10 +6,9 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
-import type { Client, Message } from "./client.js"
+import { type Client, describeMessage, type Message } from "./client.js"
 import * as Faults from "./faults.js"
 
 const KIB = 1024
@@ -17,12 +16,6 @@ const MIB = 1024 * KIB
 
 /** How many milliseconds the start of a client may take, on a busy machine: that of a browser takes a second. */
 const SETUP_PATIENCE = 60_000
-
-/** What is compared instead of a message that may be long. */
-const describeMessage = (message: Message): string =>
-  typeof message === "string"
-    ? Frames.describe({ opcode: Frames.TEXT, payload: Buffer.from(message) })
-    : Frames.describe({ opcode: Frames.BINARY, payload: Buffer.from(message) })
 
 export interface Setup<C extends Client> {
   readonly client: C

@@ -56,12 +56,12 @@ export interface OpenOptions {
   readonly port: number
   /** By default 127.0.0.1. */
   readonly host?: string
+  /** From which address; by default the system picks one. */
+  readonly localAddress?: string
   /** `true` for TLS with any certificate. */
   readonly tls?: boolean | tls.ConnectionOptions
   /** How long to wait for anything, in milliseconds; by default 10 seconds. */
   readonly patience?: number
-  /** From which address, by default of the system's choice. */
-  readonly localAddress?: string
 }
 
 export interface ConnectOptions extends OpenOptions {
@@ -157,13 +157,8 @@ export const open = (
     const { raw, socket } = yield* Effect.acquireRelease(
       Effect.sync(() => {
         // The end of the server's side must not end ours (RFC 6455 section 7.1.1 is about who goes first).
-        const tcp = {
-          host,
-          port,
-          allowHalfOpen: true,
-          noDelay: true,
-          ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress })
-        }
+        const from = options.localAddress === undefined ? {} : { localAddress: options.localAddress }
+        const tcp = { host, port, ...from, allowHalfOpen: true, noDelay: true }
         if (options.tls === undefined || options.tls === false) {
           const raw = net.connect({ ...tcp, onread })
           return { raw, socket: raw }
