@@ -93,7 +93,7 @@ const listAll = async (signal: AbortSignal): Promise<void> => {
 /** The server has dropped events, since this page reads too slowly: the list tells what became of them. */
 const lagged = (lost: number, signal: AbortSignal): void => {
   roster.isBehind = true
-  outcome.value = `${count(lost)} events were lost, since this page is too slow for them: the list is read again`
+  outcome.value = `${count(lost)} events were lost: the list is read again`
   changed()
   void listAll(signal).catch(() => {})
 }

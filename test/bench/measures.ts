@@ -4,6 +4,7 @@
 import type { Outcome } from "./Figures.js"
 import { workers } from "./many.js"
 import { YARDSTICK } from "./peers.js"
+import { shared } from "./redis.js"
 import type { Server } from "./Processes.js"
 import { inTurns, latencyColumns, type Measure, ROUND } from "./turns.js"
 
@@ -269,5 +270,6 @@ export const measures: ReadonlyArray<Measure> = [
   steered,
   starting,
   flooded,
-  workers
+  workers,
+  shared
 ]

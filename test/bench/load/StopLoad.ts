@@ -15,6 +15,8 @@ export interface StopJob extends Target {
   readonly idle: number
   readonly talking: number
   readonly stops: number
+  /** The port of the server that is asked, by default of the one that is loaded. */
+  readonly operator?: number
 }
 
 export interface StopResult {
@@ -52,7 +54,7 @@ const talk = (socket: Socket, delay: number): void => {
 }
 
 /** Measures them. */
-export const run = async ({ idle, port, stops, talking }: StopJob): Promise<StopResult> => {
+export const run = async ({ idle, operator: asked, port, stops, talking }: StopJob): Promise<StopResult> => {
   const others = await Load.openMany(port, idle + talking)
   others.slice(0, idle).forEach((socket) => socket.resume())
   others.slice(idle).forEach((socket, at) => talk(socket, (at * 100) / talking))
@@ -62,7 +64,7 @@ export const run = async ({ idle, port, stops, talking }: StopJob): Promise<Stop
   // oxlint-disable-next-line no-await-in-loop
   for (let i = 0; i < stops; i++) peers.push(await Load.open(port))
   const ids = await idsAfter(port, last)
-  const operator = net.connect({ host: "127.0.0.1", port, noDelay: true })
+  const operator = net.connect({ host: "127.0.0.1", port: asked ?? port, noDelay: true })
   const toClose: Array<number> = []
   const toEnd: Array<number> = []
   for (const [at, peer] of peers.entries()) {
