@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Cli from "./Cli.js"
+import { GOODBYE } from "./cluster/Cluster.js"
 import * as EchoServer from "./EchoServer.js"
 import { StartError } from "./http/StartError.js"
 import { ServerConfig } from "./ServerConfig.js"
@@ -69,7 +70,7 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
     isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     write: sink.write
   })
-  const { otlpUrl, settings } = command
+  const { otlpUrl, redisPrefix, redisUrl, settings } = command
   const drainTimeout = Duration.toMillis(settings.drainTimeout)
   // What the last connections have to tell the collector is sent within the drain timeout, too.
   const forTelemetry = otlpUrl === undefined ? 0 : Math.min(LAST_CHANCE, drainTimeout / 4)
@@ -88,10 +89,22 @@ const serve = (command: Extract<Cli.Command, { readonly _tag: "Serve" }>): void 
               })
           )
         )
-  const program = Layer.launch(Layer.provide(EchoServer.fromConfig, telemetry)).pipe(
+  /** So is this. */
+  const cluster =
+    redisUrl === undefined
+      ? Layer.empty
+      : Layer.unwrapEffect(
+          Effect.map(
+            Effect.promise(() => import("./cluster/Redis.js")),
+            (Redis) => Redis.layer({ url: redisUrl, prefix: redisPrefix })
+          )
+        )
+  // The last of its connections have ended when a server says good-bye to the others.
+  const forGoodbye = redisUrl === undefined ? 0 : Math.min(GOODBYE, drainTimeout / 4)
+  const program = Layer.launch(Layer.provide(EchoServer.fromConfig, [telemetry, cluster])).pipe(
     Effect.provideService(ServerConfig, {
       ...settings,
-      drainTimeout: Duration.millis(drainTimeout - forTelemetry)
+      drainTimeout: Duration.millis(drainTimeout - forTelemetry - forGoodbye)
     }),
     Effect.tapErrorCause((cause) =>
       Cause.isDie(cause) ? Effect.logFatal("unexpected failure", cause) : Effect.void
