@@ -62,6 +62,7 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
     let redis: RedisConnection | undefined
     let isUp = false
     let isLeaving = false
+    const isStaying = () => !isLeaving
 
     let complainedAt = Number.NEGATIVE_INFINITY
     let ignored = 0
@@ -133,13 +134,13 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
     const untilDue = Effect.gen(function* () {
       const due = performance.now() + Lease.RENEWAL
       // A lease that is given back must not come back.
-      while (!isLeaving) {
+      while (isStaying()) {
         const left = due - performance.now()
         if (left <= 0 || hasChanged()) return
         const change = yield* Effect.timeoutOption(Queue.take(changes), Math.min(LOOK, left))
         if (change._tag === "None") continue
         yield* Effect.sleep(TOGETHER)
-        if (!isLeaving) return
+        if (isStaying()) return
       }
       return yield* Effect.never
     })
@@ -158,13 +159,21 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
         { concurrency: "unbounded", discard: true }
       )
     )
-    const follow = Effect.gen(function* () {
-      shared.follow(others.ids)
-      if (redis === undefined || !isUp || isLeaving) return
+    const areToldOf = yield* Deferred.make<void>()
+    const begin = Effect.gen(function* () {
+      if (redis === undefined || !isUp || !isStaying()) return
       yield* redis.subscribe(names.events, onEvents)
       yield* renew(redis)
       yield* catchUp
-    }).pipe(Effect.ignore, Effect.uninterruptible)
+    }).pipe(Effect.ignore, Effect.ensuring(Deferred.succeed(areToldOf, undefined)))
+    // Whoever follows first may go before all is arranged for the next.
+    const follow = Effect.suspend(() => {
+      if (!shared.isFollowing) {
+        shared.follow(others.ids)
+        run(begin)
+      }
+      return Deferred.await(areToldOf)
+    })
 
     const first = yield* Deferred.make<void>()
     const sessions = Sessions.keep({
@@ -212,7 +221,7 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
         return isUp ? [here, ...others.members] : [here]
       }),
       events: shared.events,
-      follow: yield* Effect.cached(follow),
+      follow,
       epoch: yield* newEpoch,
       health: () => (isUp ? "ok" : "degraded"),
       admission: undefined,

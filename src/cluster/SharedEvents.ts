@@ -102,13 +102,18 @@ export class SharedEvents {
 
   /** Publishes what waits to be, until something can't be. */
   publishAll(publish: (batch: Batch) => Promise<boolean>): Effect.Effect<void> {
-    return Effect.promise(async () => {
-      for (;;) {
-        const events = this.#unpublished.slice(0, MOST_IN_BATCH)
-        const last = events.at(-1)?.number
-        if (last === undefined || !this.#areWanted() || !(await publish(this.#batch(events)))) return
-        this.#published = Math.max(this.#published, last)
-      }
+    return Effect.suspend(() => {
+      const events = this.#unpublished.slice(0, MOST_IN_BATCH)
+      const last = events.at(-1)?.number
+      if (last === undefined || !this.#areWanted()) return Effect.void
+      return Effect.flatMap(
+        Effect.promise(() => publish(this.#batch(events))),
+        (isDone) => {
+          if (!isDone) return Effect.void
+          this.#published = Math.max(this.#published, last)
+          return this.publishAll(publish)
+        }
+      )
     })
   }
 
