@@ -102,7 +102,7 @@ const hide = (text: string, secret: string | undefined): string =>
 const failed = (error: unknown, { password, username }: Access): RedisFailed => {
   const message = messageOf(error)
   const [, host = "", port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? []
-  const problem = hide(hide(message, password), username).replace(/\b(user) \S+/gi, "$1 ***")
+  const problem = hide(hide(message, password), username)
   return new RedisFailed({
     problem,
     ...(port === undefined ? {} : { moved: { host, port: Number(port) } })
