@@ -17,7 +17,7 @@ import { createHash } from "node:crypto"
 const PATIENCE = 2000
 
 /** The longest message that is read, in bytes: an answer with a thousand connections has some 400 KB. */
-const MOST_BYTES = 16 * 1024 ** 2
+const MOST_BYTES = 4 * 1024 ** 2
 
 /** Where a Redis listens. */
 export interface Address {

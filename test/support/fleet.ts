@@ -41,11 +41,12 @@ export const idsOf = (port: number, limit = 1000) =>
     }
   })
 
-/** Waits until a server lists so many connections. */
-export const lists = (port: number, total: number) =>
+/** Waits until a server lists so many connections, and misses nobody's. */
+export const lists = (port: number, total: number, patience?: number) =>
   eventually(
     `${total} are listed at ${port}`,
-    Effect.map(page(port), (seen) => seen.total === total && seen.unanswered === undefined)
+    Effect.map(page(port, "limit=1"), (seen) => seen.total === total && seen.unanswered === undefined),
+    patience
   )
 
 /** What `/readyz` says. */
