@@ -21,7 +21,7 @@ const SERVERS = 4
 const STEPS = 50
 
 /** How long it may go on, and how long all may take to be well again, in milliseconds. */
-const LONGEST = 20_000
+const LONGEST = 12_000
 const WELL_WITHIN = 15_000
 
 /** A source of numbers from 0 to 1 (mulberry32). */
