@@ -45,30 +45,36 @@ export const names = (prefix: string, database: number): Names => {
   }
 }
 
-/** Finds who is there, and removes the caller's lease if it says something else, and those that have ended. */
+/**
+ * Finds who is there, and removes the caller's lease if it says something else, and those that have ended. None lasts
+ * longer than if it had been renewed just now: a stranger's, or one by a clock that was ahead of this.
+ */
 const look = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local mine = ARGV[1] .. ' '
-local living, gone = {}, {}
+local living, gone, late = {}, {}, {}
 local all = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 1, #all, 2 do
+  local till = math.min(tonumber(all[i + 1]), now + ${LEASE})
   local isMine = string.sub(all[i], 1, #mine) == mine
-  if tonumber(all[i + 1]) <= now or (isMine and all[i] ~= ARGV[2]) then
+  if till <= now or (isMine and all[i] ~= ARGV[2]) then
     table.insert(gone, all[i])
   elseif not isMine then
     table.insert(living, all[i])
-    table.insert(living, all[i + 1])
+    table.insert(living, string.format('%.0f', till))
+    if till < tonumber(all[i + 1]) then table.insert(late, till); table.insert(late, all[i]) end
   end
 end
 for i = 1, #gone do redis.call('ZREM', KEYS[1], gone[i]) end
+for i = 1, #late, 2 do redis.call('ZADD', KEYS[1], late[i], late[i + 1]) end
 `
 
-/** ARGV: the id, the member, how long the lease lasts, the channel for all. */
+/** ARGV: the id, the member, the channel for all. */
 const renewal = script(`${look}
-local isNew = redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if isNew == 1 then redis.call('PUBLISH', ARGV[4], ARGV[1]) end
+local isNew = redis.call('ZADD', KEYS[1], now + ${LEASE}, ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ${LEASE})
+if isNew == 1 then redis.call('PUBLISH', ARGV[3], ARGV[1]) end
 return { string.format('%.0f', now), living }`)
 
 /** ARGV: the id, nothing, the channel for all. */
@@ -98,8 +104,7 @@ export interface Found {
 const foundIn = (now: number, living: ReadonlyArray<string>): Found => {
   const others: Array<Leased> = []
   for (let at = 0; at < living.length; at += 2) {
-    // Not even a stranger's lease lasts longer than it would if it had been renewed just now.
-    const one = leased(living[at] ?? "", Math.min(Number(living[at + 1]), now + LEASE))
+    const one = leased(living[at] ?? "", Number(living[at + 1]))
     if (one !== undefined) others.push(one)
   }
   return { now, others, unreadable: living.length / 2 - others.length }
@@ -112,13 +117,11 @@ export const renew = (
   id: string,
   about: About
 ): Effect.Effect<Found, RedisFailed> =>
-  Effect.flatMap(
-    redis.run(renewal, servers, [id, `${id} ${JSON.stringify(about)}`, String(LEASE), all]),
-    (reply) =>
-      Option.match(readFound(reply), {
-        onNone: () => Effect.fail(new RedisFailed({ problem: "it gave an answer that can't be read" })),
-        onSome: ([now, living]) => Effect.succeed(foundIn(now, living))
-      })
+  Effect.flatMap(redis.run(renewal, servers, [id, `${id} ${JSON.stringify(about)}`, all]), (reply) =>
+    Option.match(readFound(reply), {
+      onNone: () => Effect.fail(new RedisFailed({ problem: "it gave an answer that can't be read" })),
+      onSome: ([now, living]) => Effect.succeed(foundIn(now, living))
+    })
   )
 
 /** Gives it back. */

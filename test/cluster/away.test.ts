@@ -171,4 +171,37 @@ describe("when Redis", () => {
       expect(rest).toHaveLength(1000)
     })
   )
+
+  liveWithTool(
+    noRedis,
+    "is away for one of them only, that one catches up with what the other told meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const redis = yield* redisServer()
+        const allow = (user: string, ...rules: ReadonlyArray<string>) =>
+          redis.cli("acl", "setuser", user, ">x", "~*", "&*", "+@all", ...rules)
+        const servers = yield* Effect.forEach(["one", "other"], (user) =>
+          Effect.zipRight(allow(user, "on"), sharing({ url: `redis://${user}:x@127.0.0.1:${redis.port}` }))
+        )
+        const [one, other] = servers
+        if (one === undefined || other === undefined) return
+        const [here, there] = [yield* follow(one.port), yield* follow(other.port)]
+        yield* allow("one", "off")
+        yield* redis.cli("client", "kill", "user", "one")
+        yield* becomes(one.port, "degraded")
+        yield* Effect.scoped(connectTo(other))
+        // It has been published.
+        yield* there.count(3)
+        yield* Effect.scoped(connectTo(one))
+        yield* here.count(3)
+        expect(yield* readiness(other.port)).toBe("ok")
+        yield* allow("one", "on")
+        yield* becomes(one.port, "ok")
+        for (const follower of [here, there]) {
+          const ids = (yield* follower.count(6)).map(({ data }) => data["id"])
+          expect(new Set(ids).size).toBe(2)
+          expect(follower.received.map(({ event }) => event)).not.toContain("lagged")
+        }
+      })
+  )
 })
