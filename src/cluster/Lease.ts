@@ -36,12 +36,12 @@ export interface Names {
 
 /** Channels belong to no database: so that those of different ones stay apart, its number is in their names. */
 export const names = (prefix: string, database: number): Names => {
-  const channels = database === 0 ? prefix : `${prefix}:${database}`
+  const suffix = database === 0 ? "" : `@${database}`
   return {
     servers: `${prefix}:servers`,
-    all: `${channels}:all`,
-    events: `${channels}:events`,
-    to: (id) => `${channels}:to:${id}`
+    all: `${prefix}:all${suffix}`,
+    events: `${prefix}:events${suffix}`,
+    to: (id) => `${prefix}:to:${id}${suffix}`
   }
 }
 

@@ -168,25 +168,29 @@ describe("servers that share a Redis", () => {
   liveWithTool(noRedis, "don't see those with another prefix, or in another database", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
-      const servers = [
-        yield* sharing(redis),
-        yield* sharing({ url: redis.url, prefix: "answerback:other" }),
-        yield* sharing({ url: `${redis.url}/1` })
-      ] as const
-      yield* Effect.forEach(servers, connectTo)
-      const followers = yield* Effect.forEach(servers, ({ port }) => follow(port))
-      yield* Effect.forEach(servers, (server) => Effect.scoped(connectTo(server)))
-      for (const [at, server] of servers.entries()) {
-        expect((yield* page(server.port)).total).toBe(1)
-        expect(yield* idsOf(server.port)).toEqual((yield* ofServer(server)).slice(0, 1))
-        const follower = followers[at]
-        if (follower === undefined) return
-        expect(namesOf(yield* follower.count(3))).toEqual(["opened", "stopping", "closed"])
+      const fleets = yield* Effect.forEach(
+        [redis, { url: redis.url, prefix: "answerback:1" }, { url: `${redis.url}/1` }],
+        (fleet) => sharingMany(2, fleet)
+      )
+      const followers = yield* Effect.forEach(fleets, ([one]) => follow(one?.port ?? 0))
+      // What happens at one is told the other: their channels are in use.
+      yield* Effect.forEach(fleets, ([, other]) => (other === undefined ? Effect.void : connectTo(other)))
+      const known: Array<unknown> = []
+      for (const [at, [one]] of fleets.entries()) {
+        const { connections } = yield* page(one?.port ?? 0)
+        expect(connections).toHaveLength(1)
+        const received = yield* followers[at]?.count(1) ?? Effect.succeed([])
+        expect(received.map(({ data }) => data["id"])).toEqual(connections.map(({ id }) => id))
+        known.push(connections[0]?.id)
       }
-      const [stopping] = servers
-      expect(yield* ask({ port: stopping.port }, "DELETE /connections")).toMatchObject({
+      expect(new Set(known).size).toBe(3)
+      const [stopping] = fleets[0] ?? []
+      expect(yield* ask({ port: stopping?.port ?? 0 }, "DELETE /connections")).toMatchObject({
         json: { stopped: 1 }
       })
+      // Heard by those who are meant.
+      yield* followers[0]?.count(2) ?? Effect.void
+      expect(followers.map(({ received }) => received.length)).toEqual([2, 1, 1])
       expect(yield* redis.cli("-n", "1", "keys", "*")).toBe("answerback:servers\n")
     })
   )
