@@ -154,7 +154,7 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
             Effect.map((reply) => {
               if (reply._tag === "Following") shared.settle(other, reply)
             }),
-            Effect.ignore
+            Effect.catchAll(() => Effect.sync(() => shared.settleWithout(other)))
           ),
         { concurrency: "unbounded", discard: true }
       )

@@ -18,6 +18,12 @@ const GATHERING = 20
 /** How many servers are remembered that may come back. */
 const MOST_SERVERS = 1000
 
+/**
+ * The number of the last event of a server that was handed on. Or it has been asked what that is, and what comes until
+ * it answers is from before; or it gave no answer, and whatever comes is the first.
+ */
+type Cursor = number | "asked" | "any"
+
 /** The events of all. */
 export class SharedEvents {
   /** Those for who follows here. */
@@ -30,8 +36,8 @@ export class SharedEvents {
   #since: number | undefined = undefined
   /** The number of the last one that was published. */
   #published = 0
-  /** The numbers of the last ones that were handed on here, by the server; nothing where whatever comes is the first. */
-  readonly #cursors = new Map<string, number | undefined>()
+  /** What was handed on here, by the server. */
+  readonly #cursors = new Map<string, Cursor>()
   #isFollowing = false
   #isRelayed = false
   #areWanted: () => boolean = () => false
@@ -53,7 +59,7 @@ export class SharedEvents {
     // Whoever knew another server here, and comes back, is told how much was missed.
     this.events.lose(this.#own.last)
     this.#cursors.set(this.#id, this.#own.last)
-    for (const server of servers) this.#remember(server, undefined)
+    for (const server of servers) this.#remember(server, "asked")
     this.#relay()
   }
 
@@ -76,7 +82,8 @@ export class SharedEvents {
 
   /** The number of the latest event of a server that was handed on; 0 where all are wanted, nothing where none before now is. */
   lastOf(server: string): number | undefined {
-    return this.#cursors.has(server) ? this.#cursors.get(server) : 0
+    const cursor = this.#cursors.get(server) ?? 0
+    return typeof cursor === "number" ? cursor : undefined
   }
 
   /** Takes events of another server, in the order in which they were published. */
@@ -87,9 +94,15 @@ export class SharedEvents {
 
   /** A server has told all that it will of its events up to the last. */
   settle(server: string, { last, since }: { readonly last: number; readonly since: number }): void {
-    const cursor = this.#cursors.has(server) ? (this.#cursors.get(server) ?? last) : since
+    const known = this.#cursors.get(server) ?? since
+    const cursor = typeof known === "number" ? known : last
     if (last > cursor) this.events.lose(last - cursor)
     this.#remember(server, Math.max(last, cursor))
+  }
+
+  /** A server has told nothing. */
+  settleWithout(server: string): void {
+    if (this.#cursors.get(server) === "asked") this.#remember(server, "any")
   }
 
   /** Publishes own events as they come, while somebody elsewhere wants them. */
@@ -149,16 +162,17 @@ export class SharedEvents {
   }
 
   #hand(server: string, since: number, { event, number }: NumberedEvent<Event>): void {
-    const cursor = this.#cursors.has(server) ? (this.#cursors.get(server) ?? number - 1) : since
-    if (number <= cursor) return
+    const known = this.#cursors.get(server) ?? since
+    const cursor = known === "any" ? number - 1 : known
+    if (cursor === "asked" || number <= cursor) return
     if (number > cursor + 1) this.events.lose(number - cursor - 1)
     this.#remember(server, number)
     this.events.publish(() => event)
   }
 
-  #remember(server: string, number: number | undefined): void {
+  #remember(server: string, cursor: Cursor): void {
     this.#cursors.delete(server)
-    this.#cursors.set(server, number)
+    this.#cursors.set(server, cursor)
     if (this.#cursors.size <= MOST_SERVERS) return
     const oldest = [...this.#cursors.keys()].find((id) => id !== this.#id)
     if (oldest !== undefined) this.#cursors.delete(oldest)
