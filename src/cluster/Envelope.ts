@@ -25,21 +25,25 @@ export const About = Schema.Struct({
 })
 export type About = typeof About.Type
 
+/** What one who follows knows. */
+const Followed = Schema.Struct({
+  /** The number of the latest event that is known; without it, all that happened since it follows is wanted. */
+  after: Schema.optional(Count),
+  /** For how many milliseconds it has followed. */
+  following: Count
+})
+export type Followed = typeof Followed.Type
+
 /** What one server asks of another: what any may ask, and to be told what happens there. */
-export const Ask = Schema.Union(
-  Request,
-  Schema.TaggedStruct("Follow", {
-    /** The number of the latest event that is known: what came later, as far as it is kept, is told first. */
-    after: Schema.optional(Count)
-  })
-)
+export const Ask = Schema.Union(Request, Schema.TaggedStruct("Follow", Followed.fields))
 export type Ask = typeof Ask.Type
 
-/** What is known of a server's events: the number of the latest, and of the last before it began to publish them. */
-const known = { last: Count, since: Count }
+/** The number of a server's latest event, and that after which it has told all that it has kept. */
+const Known = Schema.Struct({ last: Count, since: Count })
+export type Known = typeof Known.Type
 
 /** What it answers. */
-export const Reply = Schema.Union(Answer, Schema.TaggedStruct("Following", known))
+export const Reply = Schema.Union(Answer, Schema.TaggedStruct("Following", Known.fields))
 export type Reply = typeof Reply.Type
 
 /** Events of a server; a gap in their numbers tells what was lost. */

@@ -80,12 +80,10 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
       (await redis?.publish(names.events, JSON.stringify(batch))) !== undefined
     const answer = (asker: string, ask: Ask): Effect.Effect<Reply> => {
       if (ask._tag !== "Follow") return Message.answer(own.fleet, ask)
-      return Effect.sync(() => {
-        const known = shared.keep()
-        if (ask.after !== undefined)
-          for (const batch of shared.keptAfter(ask.after)) others.tell(asker, batch)
-        return { _tag: "Following", ...known }
-      })
+      return Effect.sync(() => ({
+        _tag: "Following",
+        ...shared.answer(ask, (batch) => others.tell(asker, batch))
+      }))
     }
     const others = new Others({
       id,
@@ -94,7 +92,7 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
       send: async (to, text) => ((await redis?.publish(names.to(to), text)) ?? 0) > 0,
       run,
       answer,
-      onTold: (batch) => shared.take(batch)
+      onTold: (batch) => shared.told(batch)
     })
 
     const tooLong = "it is too long"
@@ -145,31 +143,35 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
       return yield* Effect.never
     })
 
-    /** Lets all others tell what happens there, and what has happened meanwhile. */
-    const catchUp = Effect.suspend(() =>
-      Effect.forEach(
-        others.ids,
-        (other) =>
-          others.ask(other, { _tag: "Follow", after: shared.lastOf(other) }).pipe(
-            Effect.map((reply) => {
-              if (reply._tag === "Following") shared.settle(other, reply)
-            }),
-            Effect.catchAll(() => Effect.sync(() => shared.settleWithout(other)))
-          ),
-        { concurrency: "unbounded", discard: true }
+    /** Lets others tell what happens there, and what has happened meanwhile. */
+    const catchUp = (isMeant: (other: string) => boolean = () => true) =>
+      Effect.suspend(() =>
+        Effect.forEach(
+          others.ids.filter(isMeant),
+          (other) =>
+            Effect.suspend(() => others.ask(other, { _tag: "Follow", ...shared.asking(other) })).pipe(
+              Effect.map((reply) =>
+                reply._tag === "Following" ? shared.settle(other, reply) : shared.settleWithout(other)
+              ),
+              Effect.catchAll(() => Effect.sync(() => shared.settleWithout(other)))
+            ),
+          { concurrency: "unbounded", discard: true }
+        )
       )
+    const newcomers = Effect.suspend(() =>
+      shared.isFollowing ? catchUp((other) => shared.isUnknown(other)) : Effect.void
     )
     const areToldOf = yield* Deferred.make<void>()
     const begin = Effect.gen(function* () {
       if (redis === undefined || !isUp || !isStaying()) return
       yield* redis.subscribe(names.events, onEvents)
       yield* renew(redis)
-      yield* catchUp
+      yield* catchUp()
     }).pipe(Effect.ignore, Effect.ensuring(Deferred.succeed(areToldOf, undefined)))
     // Whoever follows first may go before all is arranged for the next.
     const follow = Effect.suspend(() => {
       if (!shared.isFollowing) {
-        shared.follow(others.ids)
+        shared.follow()
         run(begin)
       }
       return Deferred.await(areToldOf)
@@ -197,9 +199,10 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
           yield* renew(connection)
           isUp = true
           yield* well
-          if (shared.isFollowing) yield* Effect.forkScoped(catchUp)
+          if (shared.isFollowing) yield* Effect.forkScoped(catchUp())
           yield* Effect.forkScoped(shared.publishing(() => others.areFollowing, publishBatch))
-          const renewals = Effect.forever(Effect.zipRight(untilDue, renew(connection)))
+          const renewal = Effect.zipRight(untilDue, renew(connection))
+          const renewals = Effect.forever(Effect.zipRight(renewal, Effect.forkScoped(newcomers)))
           return yield* Effect.raceFirst(connection.lost, renewals)
         })
     })

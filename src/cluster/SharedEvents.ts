@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { waitersUntil } from "../connection/Waiters.js"
 import { Events, MOST_EVENTS, type NumberedEvent } from "../registry/Events.js"
 import type { Own } from "./Cluster.js"
-import { type Batch, batchOf } from "./Envelope.js"
+import { type Batch, batchOf, type Followed, type Known } from "./Envelope.js"
 import type { Event } from "./Message.js"
 
 /** How many events go in one message, and how long, in milliseconds, they are gathered. */
@@ -18,11 +18,8 @@ const GATHERING = 20
 /** How many servers are remembered that may come back. */
 const MOST_SERVERS = 1000
 
-/**
- * The number of the last event of a server that was handed on. Or it has been asked what that is, and what comes until
- * it answers is from before; or it gave no answer, and whatever comes is the first.
- */
-type Cursor = number | "asked" | "any"
+/** The number of the last event of a server that was handed on; or it told nothing, and whatever comes is the first. */
+type Cursor = number | "any"
 
 /** The events of all. */
 export class SharedEvents {
@@ -32,13 +29,16 @@ export class SharedEvents {
   readonly #own: Own["events"]
   /** The latest own ones, if anybody elsewhere ever wanted them. */
   readonly #kept: Array<NumberedEvent<Event>> = []
-  /** The number of the last own event that was not kept. */
-  #since: number | undefined = undefined
+  /** The number of the last own event that was not kept, and when that was. */
+  #keptSince: { readonly number: number; readonly time: number } | undefined = undefined
   /** The number of the last one that was published. */
   #published = 0
   /** What was handed on here, by the server. */
   readonly #cursors = new Map<string, Cursor>()
+  /** Servers that have been asked, and haven't answered. */
+  readonly #asked = new Set<string>()
   #isFollowing = false
+  #followedSince = 0
   #isRelayed = false
   #areWanted: () => boolean = () => false
   readonly #arrival = waitersUntil(() => this.#areWanted() && this.#latest > this.#published)
@@ -52,57 +52,78 @@ export class SharedEvents {
     return this.#isFollowing
   }
 
-  /** Hands on what happens from now on, here and at these servers. */
-  follow(servers: ReadonlyArray<string>): void {
+  /** Hands on what happens from now on here, and what the others tell. */
+  follow(): void {
     if (this.#isFollowing) return
     this.#isFollowing = true
+    this.#followedSince = performance.now()
     // Whoever knew another server here, and comes back, is told how much was missed.
     this.events.lose(this.#own.last)
     this.#cursors.set(this.#id, this.#own.last)
-    for (const server of servers) this.#remember(server, "asked")
     this.#relay()
   }
 
   /** Keeps own events from now on, for those elsewhere. */
-  keep(): { readonly last: number; readonly since: number } {
-    if (this.#since === undefined) {
-      this.#since = this.#published = this.#own.last
-      this.#relay()
+  keep(): void {
+    if (this.#keptSince !== undefined) return
+    this.#keptSince = { number: this.#own.last, time: performance.now() }
+    this.#published = this.#own.last
+    this.#relay()
+  }
+
+  /** Tells one elsewhere, who asks so, what it doesn't know yet, as far as it is kept; and the number of the latest. */
+  answer({ after, following }: Followed, tell: (batch: Batch) => void): Known {
+    this.keep()
+    const { last } = this.#own
+    const kept = this.#keptSince
+    const isSince = kept !== undefined && performance.now() - kept.time <= following
+    const since = after ?? (isSince ? kept.number : last)
+    const events = this.#kept.filter(({ number }) => number > since)
+    for (let at = 0; at < events.length; at += MOST_IN_BATCH)
+      tell(batchOf(this.#id, since, events.slice(at, at + MOST_IN_BATCH)))
+    return { last, since }
+  }
+
+  /** Whether a server has not been asked yet. */
+  isUnknown(server: string): boolean {
+    return !this.#cursors.has(server) && !this.#asked.has(server)
+  }
+
+  /** Begins to ask a server; what it publishes for all until it has answered, it will have told before. */
+  asking(server: string): Followed {
+    this.#asked.add(server)
+    const cursor = this.#cursors.get(server)
+    return {
+      after: typeof cursor === "number" ? cursor : undefined,
+      following: Math.round(performance.now() - this.#followedSince)
     }
-    return { last: this.#own.last, since: this.#since }
   }
 
-  /** Kept events after that number. */
-  keptAfter(number: number): ReadonlyArray<Batch> {
-    const events = this.#kept.filter((event) => event.number > number)
-    return Array.from({ length: Math.ceil(events.length / MOST_IN_BATCH) }, (_, at) =>
-      this.#batch(events.slice(at * MOST_IN_BATCH, (at + 1) * MOST_IN_BATCH))
-    )
-  }
-
-  /** The number of the latest event of a server that was handed on; 0 where all are wanted, nothing where none before now is. */
-  lastOf(server: string): number | undefined {
-    const cursor = this.#cursors.get(server) ?? 0
-    return typeof cursor === "number" ? cursor : undefined
-  }
-
-  /** Takes events of another server, in the order in which they were published. */
-  take({ events, from, since }: Batch): void {
+  /** A server, asked what isn't known yet, tells some of it. */
+  told({ events, from, since }: Batch): void {
     if (!this.#isFollowing) return
-    for (const { event, number } of events) this.#hand(from, since, { number, event })
+    for (const event of events) this.#hand(from, this.#lastOf(from) ?? since, event)
   }
 
-  /** A server has told all that it will of its events up to the last. */
-  settle(server: string, { last, since }: { readonly last: number; readonly since: number }): void {
-    const known = this.#cursors.get(server) ?? since
-    const cursor = typeof known === "number" ? known : last
+  /** It has told all. */
+  settle(server: string, { last, since }: Known): void {
+    this.#asked.delete(server)
+    const cursor = this.#lastOf(server) ?? since
     if (last > cursor) this.events.lose(last - cursor)
     this.#remember(server, Math.max(last, cursor))
   }
 
-  /** A server has told nothing. */
+  /** It has told nothing. */
   settleWithout(server: string): void {
-    if (this.#cursors.get(server) === "asked") this.#remember(server, "any")
+    this.#asked.delete(server)
+    if (!this.#cursors.has(server)) this.#remember(server, "any")
+  }
+
+  /** Takes what a server publishes for all, in the order in which it did. */
+  take({ events, from }: Batch): void {
+    const isKnown = this.#cursors.has(from) && !this.#asked.has(from)
+    if (!this.#isFollowing || !isKnown) return
+    for (const event of events) this.#hand(from, this.#lastOf(from) ?? event.number - 1, event)
   }
 
   /** Publishes own events as they come, while somebody elsewhere wants them. */
@@ -146,26 +167,29 @@ export class SharedEvents {
   }
 
   #batch(events: ReadonlyArray<NumberedEvent<Event>>): Batch {
-    return batchOf(this.#id, this.#since ?? 0, events)
+    return batchOf(this.#id, this.#keptSince?.number ?? 0, events)
+  }
+
+  #lastOf(server: string): number | undefined {
+    const cursor = this.#cursors.get(server)
+    return typeof cursor === "number" ? cursor : undefined
   }
 
   #relay(): void {
     if (this.#isRelayed) return
     this.#isRelayed = true
     this.#own.relay((event) => {
-      if (this.#isFollowing) this.#hand(this.#id, 0, event)
-      if (this.#since === undefined) return
+      if (this.#isFollowing) this.#hand(this.#id, this.#lastOf(this.#id) ?? 0, event)
+      if (this.#keptSince === undefined) return
       if (this.#kept.length === MOST_EVENTS) this.#kept.shift()
       this.#kept.push(event)
       this.#arrival.wake()
     })
   }
 
-  #hand(server: string, since: number, { event, number }: NumberedEvent<Event>): void {
-    const known = this.#cursors.get(server) ?? since
-    const cursor = known === "any" ? number - 1 : known
-    if (cursor === "asked" || number <= cursor) return
-    if (number > cursor + 1) this.events.lose(number - cursor - 1)
+  #hand(server: string, last: number, { event, number }: NumberedEvent<Event>): void {
+    if (number <= last) return
+    if (number > last + 1) this.events.lose(number - last - 1)
     this.#remember(server, number)
     this.events.publish(() => event)
   }

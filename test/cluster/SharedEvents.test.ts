@@ -43,9 +43,19 @@ const make = () => {
 const seen = (subscriber: Subscriber<Event>) =>
   subscriber.take(5000).map(({ event, number }) => [number, String(event.connection.id)] as const)
 
-const follow = (shared: SharedEvents, servers: ReadonlyArray<string> = []) => {
-  shared.follow(servers)
+/** Follows, and has asked the other, which knows nothing. */
+const follow = (shared: SharedEvents) => {
+  shared.follow()
+  shared.asking("other")
+  shared.settle("other", { last: 0, since: 0 })
   return shared.events.subscribeSince(shared.events.last)
+}
+
+/** What one is told who asks so, by the numbers. */
+const toldTo = (shared: SharedEvents, followed: { readonly after?: number; readonly following: number }) => {
+  const batches: Array<Batch> = []
+  const known = shared.answer(followed, (told) => batches.push(told))
+  return { ...known, batches: batches.map(({ events }) => events.map(({ number }) => number)) }
 }
 
 describe("events of several servers", () => {
@@ -77,63 +87,75 @@ describe("events of several servers", () => {
     })
   )
 
-  it.scoped("that are missing are counted: in between, before, and at the end", () =>
+  it.scoped("that are missing are counted: in between, and at the end", () =>
     Effect.gen(function* () {
       const { shared } = make()
       const subscriber = yield* follow(shared)
-      // It came later, and published from its fourth on: the first two are lost.
-      shared.take(batch([6], 3))
-      shared.take(batch([7, 10], 3))
-      shared.settle("other", { last: 12, since: 3 })
+      shared.take(batch([3]))
+      shared.take(batch([4, 7]))
+      shared.settle("other", { last: 9, since: 7 })
       expect(seen(subscriber)).toEqual([
-        [3, "other6"],
-        [4, "other7"],
-        [7, "other10"]
+        [3, "other3"],
+        [4, "other4"],
+        [7, "other7"]
       ])
       expect(shared.events.last).toBe(9)
       // That was told.
-      shared.settle("other", { last: 12, since: 3 })
+      shared.settle("other", { last: 9, since: 7 })
       expect(shared.events.last).toBe(9)
-      expect(shared.lastOf("other")).toBe(12)
+      expect(shared.asking("other").after).toBe(9)
     })
   )
 
-  it.scoped("of a server that was there before count from when it has been asked", () =>
+  it.scoped("are those that a server tells who is asked, whatever it publishes meanwhile", () =>
     Effect.gen(function* () {
       const { shared } = make()
-      const subscriber = yield* follow(shared, ["other", "silent"])
-      expect(shared.lastOf("other")).toBeUndefined()
-      // They wait to be published from before, when nobody followed.
-      shared.take(batch([99, 100], 90))
-      shared.settle("other", { last: 100, since: 90 })
-      shared.take(batch([101, 103], 90))
-      // It hasn't answered: what comes first is the first.
+      const subscriber = yield* follow(shared)
+      // Nobody has asked it.
+      shared.take(batch([90], 0, "new"))
+      expect(shared.isUnknown("new")).toBe(true)
+      expect(shared.asking("new").after).toBeUndefined()
+      shared.take(batch([99, 101], 0, "new"))
+      shared.told(batch([98, 99, 100], 96, "new"))
+      shared.settle("new", { last: 101, since: 96 })
+      shared.take(batch([102], 0, "new"))
+      expect(shared.isUnknown("new")).toBe(false)
+      // It can't be asked: what comes first is the first.
+      shared.asking("silent")
       shared.settleWithout("silent")
-      shared.settleWithout("other")
       shared.take(batch([51], 40, "silent"))
+      // One that is known, and is asked again, but doesn't answer, has lost what is missing.
+      shared.asking("new")
+      shared.take(batch([103], 0, "new"))
+      shared.settleWithout("new")
+      shared.take(batch([104], 0, "new"))
       expect(seen(subscriber)).toEqual([
-        [1, "other101"],
-        [3, "other103"],
-        [4, "silent51"]
+        [2, "new98"],
+        [3, "new99"],
+        [4, "new100"],
+        [6, "new102"],
+        [7, "silent51"],
+        [9, "new104"]
       ])
-      // Of one that came later all are wanted.
-      expect(shared.lastOf("new")).toBe(0)
     })
   )
 
   it("are kept for others only from when they want them, and only the latest", () => {
     const { own, shared } = make()
     own.publish(() => opened("before"))
-    expect(shared.keep()).toEqual({ last: 1, since: 1 })
-    for (let count = 0; count < 1500; count++) own.publish(() => opened(`own${count}`))
-    expect(shared.keep()).toEqual({ last: 1501, since: 1 })
-    const kept = shared.keptAfter(0)
-    expect(kept.map(({ events, since }) => `${events.length} since ${since}`)).toEqual(
-      Array(5).fill("200 since 1")
-    )
-    expect(kept[0]?.events[0]?.number).toBe(502)
-    expect(shared.keptAfter(1500).map(({ events }) => events.map(({ number }) => number))).toEqual([[1501]])
-    expect(shared.keptAfter(1501)).toEqual([])
+    // Longer than they are kept.
+    expect(toldTo(shared, { following: 60_000 })).toEqual({ last: 1, since: 1, batches: [] })
+    own.publish(() => opened("a"))
+    expect(toldTo(shared, { following: 60_000 })).toEqual({ last: 2, since: 1, batches: [[2]] })
+    // It has begun to follow only now: that is none of its news.
+    expect(toldTo(shared, { following: 0 })).toEqual({ last: 2, since: 2, batches: [] })
+    for (let count = 2; count < 1500; count++) own.publish(() => opened(`own${count}`))
+    const { batches, last, since } = toldTo(shared, { after: 5, following: 0 })
+    expect([last, since]).toEqual([1500, 5])
+    expect(batches.map((numbers) => numbers.length)).toEqual([200, 200, 200, 200, 200])
+    expect([batches[0]?.[0], batches[4]?.at(-1)]).toEqual([501, 1500])
+    expect(toldTo(shared, { after: 1499, following: 0 }).batches).toEqual([[1500]])
+    expect(toldTo(shared, { after: 1500, following: 0 }).batches).toEqual([])
   })
 
   it.effect("are published in order, and what couldn't be is published again", () =>
@@ -172,8 +194,9 @@ describe("events of several servers", () => {
     shared.keep()
     const secret = { _tag: "HandlerFailed", cause: new Error("secret") } as const
     own.publish(() => ({ ...opened("a"), _tag: "closed", reason: secret, code: 1011 }))
-    const [kept] = shared.keptAfter(0)
-    expect(kept?.events[0]?.event).toEqual({
+    const batches: Array<Batch> = []
+    shared.answer({ after: 0, following: 0 }, (told) => batches.push(told))
+    expect(batches[0]?.events[0]?.event).toEqual({
       ...opened("a"),
       _tag: "closed",
       reason: { _tag: "HandlerFailed" },
