@@ -153,7 +153,13 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
               Effect.map((reply) =>
                 reply._tag === "Following" ? shared.settle(other, reply) : shared.settleWithout(other)
               ),
-              Effect.catchAll(() => Effect.sync(() => shared.settleWithout(other)))
+              Effect.catchAll(() =>
+                Effect.sync(() => {
+                  shared.settleWithout(other)
+                  // It wasn't for that one to answer.
+                  if (!isUp) shared.interrupted()
+                })
+              )
             ),
           { concurrency: "unbounded", discard: true }
         )
@@ -191,6 +197,7 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
               redis = undefined
               isUp = false
               others.abandon()
+              shared.interrupted()
             })
           )
           yield* connection.subscribe(names.to(id), onOwn)

@@ -35,8 +35,9 @@ export class SharedEvents {
   #published = 0
   /** What was handed on here, by the server. */
   readonly #cursors = new Map<string, Cursor>()
-  /** Servers that have been asked, and haven't answered. */
+  /** Servers that have been asked, and haven't answered; and those that have: what they publish now comes next. */
   readonly #asked = new Set<string>()
+  readonly #current = new Set<string>()
   #isFollowing = false
   #followedSince = 0
   #isRelayed = false
@@ -84,14 +85,20 @@ export class SharedEvents {
     return { last, since }
   }
 
-  /** Whether a server has not been asked yet. */
+  /** Whether a server has to be asked what it has to tell. */
   isUnknown(server: string): boolean {
-    return !this.#cursors.has(server) && !this.#asked.has(server)
+    return !this.#current.has(server) && !this.#asked.has(server)
+  }
+
+  /** Nothing was heard for a while: all have to be asked. */
+  interrupted(): void {
+    this.#current.clear()
   }
 
   /** Begins to ask a server; what it publishes for all until it has answered, it will have told before. */
   asking(server: string): Followed {
     this.#asked.add(server)
+    this.#current.delete(server)
     const cursor = this.#cursors.get(server)
     return {
       after: typeof cursor === "number" ? cursor : undefined,
@@ -108,6 +115,7 @@ export class SharedEvents {
   /** It has told all. */
   settle(server: string, { last, since }: Known): void {
     this.#asked.delete(server)
+    this.#current.add(server)
     const cursor = this.#lastOf(server) ?? since
     if (last > cursor) this.events.lose(last - cursor)
     this.#remember(server, Math.max(last, cursor))
@@ -116,13 +124,13 @@ export class SharedEvents {
   /** It has told nothing. */
   settleWithout(server: string): void {
     this.#asked.delete(server)
+    this.#current.add(server)
     if (!this.#cursors.has(server)) this.#remember(server, "any")
   }
 
   /** Takes what a server publishes for all, in the order in which it did. */
   take({ events, from }: Batch): void {
-    const isKnown = this.#cursors.has(from) && !this.#asked.has(from)
-    if (!this.#isFollowing || !isKnown) return
+    if (!this.#isFollowing || !this.#current.has(from)) return
     for (const event of events) this.#hand(from, this.#lastOf(from) ?? event.number - 1, event)
   }
 
@@ -199,6 +207,8 @@ export class SharedEvents {
     this.#cursors.set(server, cursor)
     if (this.#cursors.size <= MOST_SERVERS) return
     const oldest = [...this.#cursors.keys()].find((id) => id !== this.#id)
-    if (oldest !== undefined) this.#cursors.delete(oldest)
+    if (oldest === undefined) return
+    this.#cursors.delete(oldest)
+    this.#current.delete(oldest)
   }
 }

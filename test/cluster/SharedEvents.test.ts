@@ -129,13 +129,21 @@ describe("events of several servers", () => {
       shared.take(batch([103], 0, "new"))
       shared.settleWithout("new")
       shared.take(batch([104], 0, "new"))
+      // Nothing was heard for a while.
+      shared.interrupted()
+      shared.take(batch([106], 0, "new"))
+      expect(shared.asking("new")).toMatchObject({ after: 104 })
+      shared.told(batch([105, 106], 104, "new"))
+      shared.settle("new", { last: 106, since: 104 })
       expect(seen(subscriber)).toEqual([
         [2, "new98"],
         [3, "new99"],
         [4, "new100"],
         [6, "new102"],
         [7, "silent51"],
-        [9, "new104"]
+        [9, "new104"],
+        [10, "new105"],
+        [11, "new106"]
       ])
     })
   )
