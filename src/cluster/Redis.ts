@@ -38,8 +38,8 @@ const AT_START = 2500
 /** How often it is looked whether the server has other tags, in milliseconds. */
 const LOOK = 500
 
-/** What comes together is one change, in milliseconds. */
-const TOGETHER = 10
+/** How long after a renewal there is no other, in milliseconds, whoever comes or goes. */
+const APART = 10
 
 /** How often it is told that something can't be read, in milliseconds. */
 const COMPLAINT = 10_000
@@ -136,43 +136,37 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
         const left = due - performance.now()
         if (left <= 0 || hasChanged()) return
         const change = yield* Effect.timeoutOption(Queue.take(changes), Math.min(LOOK, left))
-        if (change._tag === "None") continue
-        yield* Effect.sleep(TOGETHER)
-        if (isStaying()) return
+        if (change._tag === "Some" && isStaying()) return
       }
       return yield* Effect.never
     })
 
-    /** Lets others tell what happens there, and what has happened meanwhile. */
-    const catchUp = (isMeant: (other: string) => boolean = () => true) =>
-      Effect.suspend(() =>
-        Effect.forEach(
-          others.ids.filter(isMeant),
-          (other) =>
-            Effect.suspend(() => others.ask(other, { _tag: "Follow", ...shared.asking(other) })).pipe(
-              Effect.map((reply) =>
-                reply._tag === "Following" ? shared.settle(other, reply) : shared.settleWithout(other)
-              ),
-              Effect.catchAll(() =>
-                Effect.sync(() => {
-                  shared.settleWithout(other)
-                  // It wasn't for that one to answer.
-                  if (!isUp) shared.interrupted()
-                })
-              )
+    /** Lets those tell what happens there, and what has happened meanwhile, who haven't yet. */
+    const catchUp = Effect.suspend(() =>
+      Effect.forEach(
+        shared.isFollowing ? others.ids.filter((other) => shared.isUnknown(other)) : [],
+        (other) =>
+          Effect.suspend(() => others.ask(other, { _tag: "Follow", ...shared.asking(other) })).pipe(
+            Effect.map((reply) =>
+              reply._tag === "Following" ? shared.settle(other, reply) : shared.settleWithout(other)
             ),
-          { concurrency: "unbounded", discard: true }
-        )
+            Effect.catchAll(() =>
+              Effect.sync(() => {
+                shared.settleWithout(other)
+                // It wasn't for that one to answer.
+                if (!isUp) shared.interrupted()
+              })
+            )
+          ),
+        { concurrency: "unbounded", discard: true }
       )
-    const newcomers = Effect.suspend(() =>
-      shared.isFollowing ? catchUp((other) => shared.isUnknown(other)) : Effect.void
     )
     const areToldOf = yield* Deferred.make<void>()
     const begin = Effect.gen(function* () {
       if (redis === undefined || !isUp || !isStaying()) return
       yield* redis.subscribe(names.events, onEvents)
       yield* renew(redis)
-      yield* catchUp()
+      yield* catchUp
     }).pipe(Effect.ignore, Effect.ensuring(Deferred.succeed(areToldOf, undefined)))
     // Whoever follows first may go before all is arranged for the next.
     const follow = Effect.suspend(() => {
@@ -206,11 +200,15 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
           yield* renew(connection)
           isUp = true
           yield* well
-          if (shared.isFollowing) yield* Effect.forkScoped(catchUp())
+          yield* Effect.forkScoped(catchUp)
           yield* Effect.forkScoped(shared.publishing(() => others.areFollowing, publishBatch))
-          const renewal = Effect.zipRight(untilDue, renew(connection))
-          const renewals = Effect.forever(Effect.zipRight(renewal, Effect.forkScoped(newcomers)))
-          return yield* Effect.raceFirst(connection.lost, renewals)
+          const renewals = Effect.gen(function* () {
+            yield* untilDue
+            yield* renew(connection)
+            yield* Effect.forkScoped(catchUp)
+            yield* Effect.sleep(APART)
+          })
+          return yield* Effect.raceFirst(connection.lost, Effect.forever(renewals))
         })
     })
     yield* Effect.forkScoped(sessions)

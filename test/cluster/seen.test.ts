@@ -109,6 +109,7 @@ describe("servers that share a Redis", () => {
       if (one === undefined || other === undefined) return
       const strict = yield* sharing(redis, { faults: false })
       const peer = yield* connectTo(other)
+      yield* lists(one.port, 1)
       const [id] = yield* ofServer(other)
       const post = (body: string, to = id) =>
         ask({ port: one.port }, `POST /connections/${to}/faults`, { body })
@@ -118,6 +119,7 @@ describe("servers that share a Redis", () => {
       expect((yield* peer.nextMessage).text).toBe("a")
       expect(yield* peer.endedByKernel).toBe("reset")
       yield* connectTo(strict)
+      yield* lists(one.port, 1)
       const [guarded] = yield* ofServer(strict)
       expect(yield* post('{"fault":"reset"}', guarded)).toMatchObject({ status: 403 })
     })
@@ -128,6 +130,7 @@ describe("servers that share a Redis", () => {
       const [one, other] = yield* sharingMany(2, yield* redisServer())
       if (one === undefined || other === undefined) return
       yield* connectTo(other)
+      yield* lists(one.port, 1)
       const [id = ""] = yield* ofServer(other)
       // Of that server, and of none.
       for (const nobody of [`${"0".repeat(id.length - 6)}${id.slice(-6)}`, "nobody"])
