@@ -2,6 +2,7 @@
  * The command line: flags and environment variables, turned into what to do.
  */
 import * as Either from "effect/Either"
+import type * as Redacted from "effect/Redacted"
 import * as Arguments from "./config/Arguments.js"
 import { explain, type Option, readEach, readVariable, single } from "./config/Option.js"
 import { options as serverOptions } from "./config/ServerOptions.js"
@@ -41,6 +42,24 @@ const programOptions = {
     },
     Value.httpUrl,
     undefined
+  ),
+  redisUrl: single(
+    {
+      flag: "redis-url",
+      defaultText: "none",
+      help: "Redis 7 or later through which servers see one another's connections. With a password in it better given by the environment: flags can be read by others on the machine."
+    },
+    Value.redisUrl,
+    undefined
+  ),
+  redisPrefix: single(
+    {
+      flag: "redis-prefix",
+      defaultText: "answerback",
+      help: "What the names of keys and channels in Redis begin with: servers with different ones don't see one another."
+    },
+    Value.redisPrefix,
+    "answerback"
   )
 }
 
@@ -58,6 +77,8 @@ export type Command =
       readonly logFormat: Logging.Format | undefined
       readonly logLevel: Logging.Level
       readonly otlpUrl: URL | undefined
+      readonly redisUrl: Redacted.Redacted<URL> | undefined
+      readonly redisPrefix: string
     }
 
 const syntax: Arguments.Syntax = {
@@ -96,12 +117,15 @@ export const parse = (
     }
     return option.default
   }
-  const { logFormat, logLevel, otlpUrl, workers, ...settings } = readEach(allOptions, read)
+  const { logFormat, logLevel, otlpUrl, redisPrefix, redisUrl, workers, ...settings } = readEach(
+    allOptions,
+    read
+  )
   const problem = contradiction(settings)
   if (problem !== undefined) problems.push(problem)
   return problems.length > 0
     ? { _tag: "Invalid", problems }
-    : { _tag: "Serve", settings, workers, logFormat, logLevel, otlpUrl }
+    : { _tag: "Serve", settings, workers, logFormat, logLevel, otlpUrl, redisUrl, redisPrefix }
 }
 
 const describe = ({ defaultText, env, flag, help, isRepeatable, placeholder }: Option<unknown>): string =>

@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Cli from "./Cli.js"
+import { GOODBYE } from "./cluster/Cluster.js"
 import * as EchoServer from "./EchoServer.js"
 import * as Worker from "./cluster/Worker.js"
 import { StartError } from "./http/StartError.js"
@@ -110,41 +111,45 @@ const run = (
 const formatOf = ({ logFormat }: Serve): Logging.Format =>
   logFormat ?? (process.stdout.isTTY ? "pretty" : "json")
 
+/** Loads a layer only when it is asked for: it takes as long as a third of the start. */
+const loaded = <A>(load: () => Promise<Layer.Layer<A>>): Layer.Layer<A> =>
+  Layer.unwrapEffect(Effect.promise(load))
+
+/** The servers with which this one is seen as one. */
+const cluster = ({ redisPrefix, redisUrl }: Serve): Layer.Layer<never> => {
+  // Of a worker, its primary sees to the others.
+  if (Worker.isOne()) return loaded(async () => (await import("./cluster/WorkerLayer.js")).layer)
+  if (redisUrl === undefined) return Layer.empty
+  return loaded(async () =>
+    (await import("./cluster/Redis.js")).layer({ url: redisUrl, prefix: redisPrefix })
+  )
+}
+
 /** Runs a server in this process. */
 const serve = (command: Serve): void => {
   v8.setFlagsFromString(HEAP_GROWTH)
-  const { otlpUrl, settings } = command
+  const { otlpUrl, redisUrl, settings } = command
   const drainTimeout = Duration.toMillis(settings.drainTimeout)
   // What the last connections have to tell the collector is sent within the drain timeout, too.
   const forTelemetry = otlpUrl === undefined ? 0 : Math.min(LAST_CHANCE, drainTimeout / 4)
+  // The last of its connections have ended when a server says good-bye to the others.
+  const forGoodbye = redisUrl === undefined ? 0 : Math.min(GOODBYE, drainTimeout / 4)
   run(command, Worker.isOne() ? Worker.fail : complainAndExit, ({ stoppedAt }) => {
-    /** Loaded only when it is asked for: it takes as long as a third of the start. */
     const telemetry =
       otlpUrl === undefined
         ? Layer.empty
-        : Layer.unwrapEffect(
-            Effect.map(
-              Effect.promise(() => import("./telemetry/Otlp.js")),
-              (Otlp) =>
-                Otlp.layer({
-                  url: otlpUrl,
-                  timeLeft: () => drainTimeout - (performance.now() - stoppedAt()),
-                  mostWaiting: Otlp.roomFor(settings.maxConnections)
-                })
-            )
-          )
-    const others = Worker.isOne()
-      ? Layer.unwrapEffect(
-          Effect.map(
-            Effect.promise(() => import("./cluster/WorkerLayer.js")),
-            ({ layer }) => layer
-          )
-        )
-      : Layer.empty
-    return Layer.launch(Layer.provide(EchoServer.fromConfig, [telemetry, others])).pipe(
+        : loaded(async () => {
+            const Otlp = await import("./telemetry/Otlp.js")
+            return Otlp.layer({
+              url: otlpUrl,
+              timeLeft: () => drainTimeout - (performance.now() - stoppedAt()),
+              mostWaiting: Otlp.roomFor(settings.maxConnections)
+            })
+          })
+    return Layer.launch(Layer.provide(EchoServer.fromConfig, [telemetry, cluster(command)])).pipe(
       Effect.provideService(ServerConfig, {
         ...settings,
-        drainTimeout: Duration.millis(drainTimeout - forTelemetry)
+        drainTimeout: Duration.millis(drainTimeout - forTelemetry - forGoodbye)
       })
     )
   })
@@ -154,21 +159,21 @@ const serve = (command: Serve): void => {
 const serveByMany = (command: Serve): void => {
   const { settings, workers } = command
   run(command, complainAndExit, ({ writeLine }) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./cluster/Primary.js")),
-      (Primary) =>
-        Effect.scoped(
-          Primary.make({
-            workers,
-            host: settings.host,
-            port: settings.port,
-            // The last one given counts.
-            args: [...process.argv.slice(2), `--log-format=${formatOf(command)}`],
-            limits: settings,
-            drainTimeout: Duration.toMillis(settings.drainTimeout),
-            onLine: writeLine
-          })
-        )
+    Effect.promise(() => import("./cluster/Primary.js")).pipe(
+      Effect.flatMap((Primary) =>
+        Primary.make({
+          workers,
+          host: settings.host,
+          port: settings.port,
+          // The last one given counts.
+          args: [...process.argv.slice(2), `--log-format=${formatOf(command)}`],
+          limits: settings,
+          drainTimeout: Duration.toMillis(settings.drainTimeout),
+          onLine: writeLine
+        })
+      ),
+      Effect.scoped,
+      Effect.provide(cluster(command))
     )
   )
 }

@@ -139,12 +139,18 @@ const doors: ReadonlyArray<Door> = [
     matches: /^@effect\/opentelemetry/,
     isOpenTo: /^telemetry\/Otlp\.ts$/,
     isForValues: false
+  },
+  {
+    what: "Redis",
+    matches: /^@redis\//,
+    isOpenTo: /^cluster\/RedisClient\.ts$/,
+    isForValues: false
   }
 ]
 
 /** Packages that may be imported at all. */
 const packages =
-  /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|ws|preact|@preact\/signals|uplot|eventsource-parser)(\/|$)|^node:/
+  /^(effect|@effect\/platform|@effect\/platform-node|@effect\/opentelemetry|@redis\/client|ws|preact|@preact\/signals|uplot|eventsource-parser)(\/|$)|^node:/
 
 /** What starts fibers or waits for them has no place where there is only thinking. */
 const fibers =
@@ -382,6 +388,7 @@ describe("a source is found wanting", () => {
     ["connection/A.ts", `import * as Socket from "@effect/platform/Socket"`],
     ["registry/A.ts", `import type * as Server from "@effect/platform/HttpServer"`],
     ["main.ts", `const otlp = await import("@effect/opentelemetry/Otlp")`],
+    ["cluster/Redis.ts", `import { createClient } from "@redis/client"`],
     ["http/A.ts", `import lodash from "lodash"`],
     ["http/A.ts", `import { render } from "preact"`],
     ["main.ts", `import "wsx"`]

@@ -65,6 +65,9 @@ export class Cluster extends Context.Tag("answerback/Cluster")<
   }
 >() {}
 
+/** How long leaving the others may hold up the end of a server, in milliseconds, at most. */
+export const GOODBYE = 250
+
 /** A name for the time from now to the end of this process. */
 export const newEpoch: Effect.Effect<string> = Effect.map(Random.nextIntBetween(0, 36 ** 6), (number) =>
   number.toString(36)

@@ -90,6 +90,11 @@ export class Link {
   /** The other side is gone: nobody waits for it any more. */
   close(): void {
     this.#isClosed = true
+    this.abandon()
+  }
+
+  /** What is between both sides has failed: what was asked so far gets no answer. */
+  abandon(): void {
     for (const number of this.#waiting.keys()) this.#finish(number, undefined)
   }
 

@@ -194,6 +194,19 @@ export const subprotocol: Value<string> = {
   read: (value) => (isSubprotocol(value) ? value : undefined)
 }
 
+/** Whether the user and the password in a URL can be read. */
+const hasReadableCredentials = ({ password, username }: URL): boolean => {
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A URL without the user and the password in it, also where there is more than one @, or a scheme that isn't accepted. */
+const withoutCredentials = (text: string): string => text.replace(/^([^/]*\/\/)?.*@/s, "$1***@")
+
 /** The base URL of a service that speaks HTTP, maybe with a user and a password in it, which nobody is shown. */
 export const httpUrl: Value<URL> = {
   placeholder: "URL",
@@ -201,13 +214,28 @@ export const httpUrl: Value<URL> = {
   read: (value) => {
     if (!/^https?:\/\/[^?#]+$/i.test(value) || !URL.canParse(value)) return undefined
     const url = new URL(value)
-    try {
-      decodeURIComponent(url.username + url.password)
-    } catch {
-      return undefined
-    }
-    return url
+    return hasReadableCredentials(url) ? url : undefined
   },
-  // Also where there is more than one @, or a scheme that isn't accepted.
-  show: (value) => value.replace(/^([^/]*\/\/)?.*@/s, "$1***@")
+  show: withoutCredentials
+}
+
+/** Where a Redis is, maybe with a user and a password, which nobody is shown. */
+export const redisUrl: Value<Redacted.Redacted<URL>> = {
+  placeholder: "URL",
+  accepts:
+    "a URL such as redis://localhost:6379 or rediss://USER:PASSWORD@redis.example.com:6380/1, with redis or rediss (TLS), and maybe the number of a database",
+  read: (value) => {
+    if (!/^rediss?:\/\/[^?#\s]+$/i.test(value) || !URL.canParse(value)) return undefined
+    const url = new URL(value)
+    const isComplete = url.hostname !== "" && url.port !== "0" && /^(?:\/\d{0,5})?$/.test(url.pathname)
+    return isComplete && hasReadableCredentials(url) ? Redacted.make(url) : undefined
+  },
+  show: withoutCredentials
+}
+
+/** What the names of keys and channels in Redis begin with: nothing that is a pattern there. */
+export const redisPrefix: Value<string> = {
+  placeholder: "PREFIX",
+  accepts: "1 to 64 letters, digits and -_.:{}",
+  read: (value) => (/^[\w.:{}-]{1,64}$/.test(value) ? value : undefined)
 }

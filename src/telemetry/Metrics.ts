@@ -58,6 +58,10 @@ const eventLoopDelay = histogram(
   `How much later than asked for a timer of ${EventLoop.INTERVAL} ms was called.`,
   [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 )
+const redis = gauge(
+  "answerback_redis_up",
+  "Whether other servers are seen through Redis: 1, or 0 while it is away. Only with --redis-url."
+)
 const buildInfo = gauge("answerback_build_info", "Always 1, with the versions of the server and of Node.")
 
 // Names and words as Prometheus' own client libraries have them.
@@ -131,6 +135,9 @@ const publishProcess = (): void => {
   set(openFds, stats.openFds)
   set(maxFds, stats.maxFds)
 }
+
+/** Tells whether other servers are seen through Redis. */
+export const redisIsUp = (isUp: boolean): void => set(redis, isUp ? 1 : 0)
 
 /** All series are there from the start: what isn't there yet can't be told from what is lost. */
 const announce = (): void => {

@@ -34,7 +34,9 @@ describe("without arguments and variables", () => {
       workers: 1,
       logFormat: undefined,
       logLevel: "info",
-      otlpUrl: undefined
+      otlpUrl: undefined,
+      redisUrl: undefined,
+      redisPrefix: "answerback"
     })
   })
 })
@@ -93,7 +95,9 @@ describe("a flag", () => {
     [["--subprotocol", "two words"], "--subprotocol", '"two words"', "letters, digits"],
     [["--log-format", "xml"], "--log-format", '"xml"', "pretty, logfmt or json"],
     [["--log-level", "loud"], "--log-level", '"loud"', "info"],
-    [["--otlp-url", "localhost:4318"], "--otlp-url", '"localhost:4318"', "http://localhost:4318"]
+    [["--otlp-url", "localhost:4318"], "--otlp-url", '"localhost:4318"', "http://localhost:4318"],
+    [["--redis-url", "localhost:6379"], "--redis-url", '"localhost:6379"', "redis://localhost:6379"],
+    [["--redis-prefix", "a b"], "--redis-prefix", '"a b"', "letters, digits"]
   ])(
     "that can't be read is named, with the value and what is accepted: %j",
     (args, flag, value, accepted) => {
@@ -260,7 +264,9 @@ describe("the help", () => {
     ["workers", "1", "ANSWERBACK_WORKERS"],
     ["log-format", "pretty on a terminal, else json", "ANSWERBACK_LOG_FORMAT"],
     ["log-level", "info", "ANSWERBACK_LOG_LEVEL"],
-    ["otlp-url", "none", "ANSWERBACK_OTLP_URL"]
+    ["otlp-url", "none", "ANSWERBACK_OTLP_URL"],
+    ["redis-url", "none", "ANSWERBACK_REDIS_URL"],
+    ["redis-prefix", "answerback", "ANSWERBACK_REDIS_PREFIX"]
   ] as const
 
   it.each(documented)("tells of --%s with its default %s and its variable %s", (flag, text, variable) => {

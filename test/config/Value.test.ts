@@ -4,6 +4,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as FC from "effect/FastCheck"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as CloseCode from "../../src/protocol/CloseCode.js"
 import * as Value from "../../src/config/Value.js"
 
@@ -256,6 +258,58 @@ describe("a text", () => {
   })
 })
 
+describe("the URL of a Redis", () => {
+  const read = (text: string) => Option.map(Option.fromNullable(Value.redisUrl.read(text)), Redacted.value)
+
+  it.each([
+    "redis://localhost",
+    "redis://localhost:6379",
+    "REDIS://localhost/",
+    "redis://[::1]:6379/0",
+    "rediss://user:p%40ss@redis.example.com:6380/15",
+    "redis://:password@10.0.0.1"
+  ])("can be %s, and is hidden from whoever prints it", (text) => {
+    expect(Option.map(read(text), ({ href }) => href)).toEqual(Option.some(new URL(text).href))
+    expect(JSON.stringify(Value.redisUrl.read(text))).toBe('"<redacted>"')
+  })
+
+  it.each([
+    "",
+    "localhost:6379",
+    "http://localhost:6379",
+    "redis:localhost",
+    "redis://",
+    "redis://host:0",
+    "redis://host:65536",
+    "redis://host/name",
+    "redis://host/1/2",
+    "redis://host?x=1",
+    "redis://host#x",
+    "redis://a b",
+    "redis://user:%ff@host"
+  ])("can't be %j", (text) => {
+    expect(read(text)).toEqual(Option.none())
+  })
+
+  it.each([
+    ["redis://user:secret@host?x", "redis://***@host?x"],
+    ["rediss://user:sec@ret@host/x", "rediss://***@host/x"],
+    ["user:secret@host", "***@host"],
+    ["localhost:6379", "localhost:6379"]
+  ])("that can't be read is shown without user and password: %s", (text, shown) => {
+    expect(Value.redisUrl.show?.(text)).toBe(shown)
+  })
+})
+
+describe("a prefix in Redis", () => {
+  it("is nothing that could be a pattern there, nor too long", () => {
+    for (const text of ["answerback", "a", "my-app:{1}.x_y", "x".repeat(64)])
+      expect(Value.redisPrefix.read(text)).toBe(text)
+    for (const text of ["", " ", "a b", "a*", "a?", "[a]", "a\n", "é", "x".repeat(65)])
+      expect(Value.redisPrefix.read(text)).toBeUndefined()
+  })
+})
+
 describe("whatever a person writes", () => {
   const values: ReadonlyArray<Value.Value<unknown>> = [
     Value.closeCode,
@@ -264,6 +318,8 @@ describe("whatever a person writes", () => {
     Value.origin,
     Value.path,
     Value.port,
+    Value.redisPrefix,
+    Value.redisUrl,
     Value.size(1, MIB, "1 byte to 1MiB"),
     Value.subprotocol,
     Value.text("TEXT", "text"),

@@ -17,6 +17,7 @@ import { live } from "../support/live.js"
 import { childrenOf } from "../support/processes.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
+import { noRedis, redisServer } from "../support/Redis.js"
 import { limitCases } from "./limitOptions.js"
 import { liveWithTool } from "../support/skip.js"
 
@@ -344,6 +345,38 @@ describe("an option", () => {
     )
   )
 
+  // That there is no Redis says which one was looked for; what they do is tested where there is one.
+  testOf([{ flag: "redis-url", env: "ANSWERBACK_REDIS_URL" }], (name) =>
+    live(name, () =>
+      Effect.gen(function* () {
+        const env = { ANSWERBACK_REDIS_URL: "redis://127.0.0.1:1" }
+        const away = (args: ReadonlyArray<string>) =>
+          Effect.gen(function* () {
+            const program = yield* Program.start({ env, args })
+            expect((yield* get(program, "/readyz")).body).toBe("degraded")
+            return program.log.lines.find(({ level }) => level === "warn")?.["redis"]
+          })
+        expect(yield* away([])).toBe("127.0.0.1:1")
+        expect(yield* away(["--redis-url", "redis://127.0.0.1:2"])).toBe("127.0.0.1:2")
+      })
+    )
+  )
+
+  testOf([{ flag: "redis-prefix", env: "ANSWERBACK_REDIS_PREFIX" }], (name) =>
+    liveWithTool(noRedis, name, () =>
+      Effect.gen(function* () {
+        const redis = yield* redisServer()
+        const env = { ANSWERBACK_REDIS_URL: redis.url, ANSWERBACK_REDIS_PREFIX: "one" }
+        yield* Program.start({ env })
+        yield* Program.start({ env, args: ["--redis-prefix", "other"] })
+        expect((yield* redis.cli("keys", "*")).trim().split("\n").toSorted()).toEqual([
+          "one:servers",
+          "other:servers"
+        ])
+      })
+    )
+  )
+
   live("is read as --flag=value too", () =>
     Effect.gen(function* () {
       const program = yield* Program.start({ args: ["--path=/talk", "--close-timeout=1 second"] })
@@ -423,7 +456,9 @@ describe("--help", () => {
     workers: "1",
     "log-format": "pretty on a terminal, else json",
     "log-level": "info",
-    "otlp-url": "none"
+    "otlp-url": "none",
+    "redis-url": "none",
+    "redis-prefix": "answerback"
   }
 
   live("lists every option with its default and its variable, and ends with exit code 0", () =>

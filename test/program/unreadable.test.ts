@@ -108,7 +108,13 @@ const cases: ReadonlyArray<Case> = [
   { flag: "workers", values: ["0", "-1", "1.5", "1001", "all", "off"], accepts: /1 to 1000, or auto/ },
   { flag: "log-format", values: ["xml", "jsonl", "json,pretty"], accepts: /pretty, logfmt or json/ },
   { flag: "log-level", values: ["loud", "3", "infos"], accepts: /trace.*debug.*info.*warn.*error/ },
-  { flag: "otlp-url", values: ["localhost:4318", "ftp://a"], accepts: /http:\/\/localhost:4318/ }
+  { flag: "otlp-url", values: ["localhost:4318", "ftp://a"], accepts: /http:\/\/localhost:4318/ },
+  {
+    flag: "redis-url",
+    values: ["localhost:6379", "http://a", "redis://a/b"],
+    accepts: /redis:\/\/localhost:6379/
+  },
+  { flag: "redis-prefix", values: ["a b", "a*", "[a]"], accepts: /letters, digits/ }
 ]
 
 const withValues = (one: Case, values: ReadonlyArray<string>): Case => ({ ...one, values })
