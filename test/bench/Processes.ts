@@ -49,7 +49,7 @@ const residentOf = (pid: number): number => {
   return Number(kilobytes) * 1024
 }
 
-/** How a server is started; it tells its port on standard output, as `:PORT` at the end of a word. */
+/** How a server is started; it tells its port on standard output, as `listening` and `:PORT` in one line. */
 export interface Command {
   readonly command: ReadonlyArray<string>
   /** Whether Node runs it. */
@@ -87,7 +87,7 @@ export const startServer = async ({ command, isCollected = false, isNode }: Comm
       // Read on, and forgotten: a log that isn't read would hold up the server.
       if (text.length > 2000) return
       text += bytes.toString()
-      const found = /(?<!"):(\d+)\b(?!:)/.exec(text.replaceAll(/\d\d:\d\d:\d\d/g, ""))
+      const found = /\blistening\b.*?(?<!"):(\d+)\b/.exec(text)
       if (found === null) return
       clearTimeout(timer)
       resolve(Number(found[1]))
