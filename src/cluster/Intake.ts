@@ -15,6 +15,8 @@ import type { StartError } from "../http/StartError.js"
 /** Who takes connections. */
 export interface Taker {
   readonly isOpen: boolean
+  /** Whether somebody else should, as long as there is one. */
+  readonly isHeldUp: boolean
   readonly give: (socket: net.Socket) => void
 }
 
@@ -44,7 +46,9 @@ export const make = (
     const give = (socket: net.Socket): void => {
       if (socket.destroyed) return
       const open = takers().filter(({ isOpen }) => isOpen)
-      const next = open[turn++ % open.length]
+      const quick = open.filter(({ isHeldUp }) => !isHeldUp)
+      const able = quick.length > 0 ? quick : open
+      const next = able[turn++ % able.length]
       if (next !== undefined) next.give(socket)
       else if (waiting.size < MOST_WAITING) waiting.add(socket)
       else socket.destroy()

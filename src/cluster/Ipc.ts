@@ -49,8 +49,8 @@ export type FromWorker =
 
 /** What the primary tells. */
 export type FromPrimary =
-  /** There is a connection, which comes with this. */
-  | { readonly _tag: "Connection"; readonly number: number }
+  /** There is a connection, which comes with this. It is another's if it isn't taken by then (`Date.now`). */
+  | { readonly _tag: "Connection"; readonly number: number; readonly until: number }
   /** Who asked for a place has one, or is told why not. */
   | { readonly _tag: "Entered"; readonly all: ReadonlyArray<readonly [number: number, full: Refusal | null]> }
   /** From now on it wants to know what happens. */

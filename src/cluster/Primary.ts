@@ -217,12 +217,13 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       })
     )
     let health = joined.health()
-    const passOnHealth = Effect.sync(() => {
+    const look = Effect.sync(() => {
+      for (const worker of living) worker.takeBack()
       const now = joined.health()
       if (now !== health) tellAll({ _tag: "Health", health: now })
       health = now
     })
-    yield* Effect.forkScoped(Effect.schedule(passOnHealth, Schedule.spaced("500 millis")))
+    yield* Effect.forkScoped(Effect.schedule(look, Schedule.spaced("500 millis")))
     return yield* Effect.raceFirst(
       Deferred.await(fatal),
       Effect.zipRight(

@@ -121,7 +121,9 @@ const join = (birth: Birth, own: Own) =>
 
     /** The server that gets connections. */
     let server: Server | undefined
-    const take = (number: number, socket: unknown): void => {
+    const take = (number: number, until: number, socket: unknown): void => {
+      // This process was held up for long: what is closed here is only its part.
+      if (Date.now() > until) return void (socket instanceof Socket && socket.destroy())
       // Before a byte of it is read: until it is told, the primary gives it to another if this process ends.
       tell({ _tag: "Taken", number })
       if (!(socket instanceof Socket)) return
@@ -144,7 +146,7 @@ const join = (birth: Birth, own: Own) =>
         const receive = (packet: Packet, socket: unknown): void => {
           if (!("tell" in packet)) return link.receive(packet)
           const it = trust<FromPrimary>(packet.tell)
-          if (it._tag === "Connection") take(it.number, socket)
+          if (it._tag === "Connection") take(it.number, it.until, socket)
           else onTell(it)
         }
         process.on("message", receive)

@@ -23,6 +23,12 @@ import {
 import { Link, type Packet } from "./Link.js"
 import * as Message from "./Message.js"
 
+/** Within which time, in milliseconds, a worker takes a connection that it is given, or never. */
+const TAKEN_WITHIN = 1000
+
+/** When it goes to another, in milliseconds: what it has told in time has come by then. */
+const TAKEN_BACK_AFTER = 2000
+
 /** How a process has ended. */
 export interface Exit {
   readonly code: number | null
@@ -60,7 +66,7 @@ export class WorkerProcess {
   readonly #link: Link
   readonly #hub: Hub
   /** Connections that it hasn't taken yet. */
-  readonly #given = new Map<number, Socket>()
+  readonly #given = new Map<number, { readonly socket: Socket; readonly at: number }>()
   #last = 0
   #tags: ReadonlyArray<string> = []
   /** How many places each host has here. */
@@ -129,9 +135,26 @@ export class WorkerProcess {
   /** Gives it a connection; it comes back to the hub if the worker ends before it has taken it. */
   give(socket: Socket): void {
     const number = ++this.#last
-    this.#given.set(number, socket)
-    const packet: Packet = { tell: { _tag: "Connection", number } satisfies FromPrimary }
+    this.#given.set(number, { socket, at: performance.now() })
+    const until = Date.now() + TAKEN_WITHIN
+    const packet: Packet = { tell: { _tag: "Connection", number, until } satisfies FromPrimary }
     this.#worker.process.send(packet, socket, { keepOpen: true }, () => {})
+  }
+
+  /** Whether it was given a connection a while ago, and hasn't taken it. */
+  get isHeldUp(): boolean {
+    const [first] = this.#given.values()
+    return first !== undefined && performance.now() - first.at > TAKEN_WITHIN
+  }
+
+  /** Gives back what it hasn't taken for so long that it won't any more. */
+  takeBack(): void {
+    for (const [number, { at, socket }] of this.#given) {
+      if (performance.now() - at < TAKEN_BACK_AFTER) return
+      this.#given.delete(number)
+      // Still held up: others first.
+      this.#hub.onGivenBack(socket)
+    }
   }
 
   tell(it: FromPrimary): void {
@@ -160,7 +183,7 @@ export class WorkerProcess {
         break
       case "Taken":
         // The other process has it: what is closed here is only this one's part.
-        this.#given.get(it.number)?.destroy()
+        this.#given.get(it.number)?.socket.destroy()
         this.#given.delete(it.number)
         return
       case "Failed":
@@ -197,7 +220,7 @@ export class WorkerProcess {
     this.isOpen = false
     // What it told has come by now. (Node doesn't always say that there is no way to it any more: not where a connection
     // was on its way.)
-    for (const socket of this.#given.values()) this.#hub.onGivenBack(socket)
+    for (const { socket } of this.#given.values()) this.#hub.onGivenBack(socket)
     this.#given.clear()
     this.#link.close()
     for (const [host, places] of this.#byHost) this.#hub.places.giveBack(host, places)

@@ -329,6 +329,39 @@ const eventuallyLeft = (port: number) =>
     return [...tags][0] ?? ""
   })
 
+describe("a worker that hangs", () => {
+  live("holds up nobody who comes, nor those of the others, and goes on when it can", () =>
+    Effect.gen(function* () {
+      const program = yield* start()
+      const { port } = program
+      const peers = yield* connect(port, 10)
+      const hung = childrenOf(program.pid)[0] ?? 0
+      process.kill(hung, "SIGSTOP")
+      // Some of them are given to the one that hangs, and then to the other.
+      const more = yield* Effect.all(
+        Array.from({ length: 10 }, () => RawClient.connect({ port, patience: 8000 })),
+        { concurrency: "unbounded" }
+      )
+      for (const peer of more) {
+        yield* peer.write(Frames.text("hello"))
+        expect((yield* peer.nextMessage).text).toBe("hello")
+      }
+      const seen = yield* ask({ port }, "GET /connections")
+      expect(seen.json).toMatchObject({ total: 15, unanswered: [`worker ${hung}`] })
+      process.kill(hung, "SIGCONT")
+      for (const peer of peers) {
+        yield* peer.write(Frames.text("still here"))
+        expect((yield* peer.nextMessage).text).toBe("still here")
+      }
+      for (const page of yield* asOften(list(port))) expect(page.total).toBe(20)
+      for (const peer of more) {
+        yield* peer.write(Frames.text("me too"))
+        expect((yield* peer.nextMessage).text).toBe("me too")
+      }
+    })
+  )
+})
+
 describe("all workers, killed at once,", () => {
   live("are replaced on the same port", () =>
     Effect.gen(function* () {
