@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import { describe, expect } from "vitest"
 import { ask, follow, type Received } from "../support/admin.js"
 import { eventually } from "../support/eventually.js"
-import { idsOf, lists, page } from "../support/fleet.js"
+import { becomes, idsOf, lists, page } from "../support/fleet.js"
 import * as Frames from "../support/frames.js"
 import * as RawClient from "../support/RawClient.js"
 import { noRedis, redisServer, sharing, sharingMany } from "../support/Redis.js"
@@ -274,7 +274,8 @@ describe("servers that share a Redis", () => {
       const one = yield* sharing(redis)
       const follower = yield* follow(one.port)
       const later = yield* sharing(redis)
-      // From the first on: it knew that somebody follows when it began to listen.
+      // It doesn't wait for Redis for ever before it listens; from when it is there, it knows that somebody follows.
+      yield* becomes(later.port, "ok")
       yield* Effect.scoped(connectTo(later))
       expect(namesOf(yield* follower.count(3))).toEqual(["opened", "stopping", "closed"])
     })
