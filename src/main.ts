@@ -87,7 +87,7 @@ const run = (
   const logging = Logging.layer({
     format: formatOf(command),
     level: command.logLevel,
-    isColoured: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+    isColoured: isColoured(),
     write: sink.write
   })
   const whole = program({ stoppedAt: () => stoppedAt, writeLine: (line) => sink.write(`${line}\n`) }).pipe(
@@ -108,8 +108,12 @@ const run = (
   })
 }
 
+/** The same for a worker, which writes to a pipe, as for its primary. */
 const formatOf = ({ logFormat }: Serve): Logging.Format =>
-  logFormat ?? (process.stdout.isTTY ? "pretty" : "json")
+  Worker.birth()?.logFormat ?? logFormat ?? (process.stdout.isTTY ? "pretty" : "json")
+
+const isColoured = (): boolean =>
+  Worker.birth()?.isColoured ?? (process.stdout.isTTY && process.env["NO_COLOR"] === undefined)
 
 /** Loads a layer only when it is asked for: it takes as long as a third of the start. */
 const loaded = <A>(load: () => Promise<Layer.Layer<A>>): Layer.Layer<A> =>
@@ -118,7 +122,8 @@ const loaded = <A>(load: () => Promise<Layer.Layer<A>>): Layer.Layer<A> =>
 /** The servers with which this one is seen as one. */
 const cluster = ({ redisPrefix, redisUrl }: Serve): Layer.Layer<never> => {
   // Of a worker, its primary sees to the others.
-  if (Worker.isOne()) return loaded(async () => (await import("./cluster/WorkerLayer.js")).layer)
+  const birth = Worker.birth()
+  if (birth !== undefined) return loaded(async () => (await import("./cluster/WorkerLayer.js")).layer(birth))
   if (redisUrl === undefined) return Layer.empty
   return loaded(async () =>
     (await import("./cluster/Redis.js")).layer({ url: redisUrl, prefix: redisPrefix })
@@ -163,10 +168,13 @@ const serveByMany = (command: Serve): void => {
       Effect.flatMap((Primary) =>
         Primary.make({
           workers,
-          host: settings.host,
-          port: settings.port,
-          // The last one given counts.
-          args: [...process.argv.slice(2), `--log-format=${formatOf(command)}`],
+          intake: {
+            host: settings.host,
+            port: settings.port,
+            patience: Duration.toMillis(settings.handshakeTimeout)
+          },
+          log: { logFormat: formatOf(command), isColoured: isColoured() },
+          args: process.argv.slice(2),
           limits: settings,
           drainTimeout: Duration.toMillis(settings.drainTimeout),
           onLine: writeLine

@@ -6,7 +6,8 @@ import * as Schema from "effect/Schema"
 import type { NumberedEvent } from "../registry/Events.js"
 import { Answer, Event, Request } from "./Message.js"
 
-const Count = Schema.NonNegativeInt
+/** Not so large that there could be no more: nobody gets there by counting. */
+const Count = Schema.NonNegativeInt.pipe(Schema.lessThan(2 ** 40))
 
 /** Names a server to the others, until it ends. */
 export const ServerId = Schema.String.pipe(Schema.pattern(/^[0-9a-z]{12}$/))

@@ -15,9 +15,17 @@ import type { StartError } from "../http/StartError.js"
 /** Who takes connections. */
 export interface Taker {
   readonly isOpen: boolean
-  /** Whether somebody else should, as long as there is one. */
+  /** Whether it is given none for now. */
   readonly isHeldUp: boolean
   readonly give: (socket: net.Socket) => void
+}
+
+/** Where to listen. */
+export interface IntakeOptions {
+  readonly host: string
+  readonly port: number
+  /** How long a connection may wait for somebody to take it, in milliseconds. */
+  readonly patience: number
 }
 
 /** A socket that listens. */
@@ -25,8 +33,8 @@ export interface Intake {
   readonly bound: HttpServer.Bound
   /** Gives a connection to the next who takes any; while nobody does it waits. */
   readonly give: (socket: net.Socket) => void
-  /** Somebody takes connections who didn't before. */
-  readonly opened: () => void
+  /** Looks whether somebody takes those that wait, and drops those that have waited for too long. */
+  readonly look: () => void
   /** Listens no more. */
   readonly close: () => void
 }
@@ -36,21 +44,19 @@ const MOST_WAITING = 1000
 
 /** Starts to listen, until the scope closes. */
 export const make = (
-  host: string,
-  port: number,
+  { host, patience, port }: IntakeOptions,
   takers: () => ReadonlyArray<Taker>
 ): Effect.Effect<Intake, StartError, Scope.Scope> =>
   Effect.gen(function* () {
-    const waiting = new Set<net.Socket>()
+    /** Since when each waits. */
+    const waiting = new Map<net.Socket, number>()
     let turn = 0
     const give = (socket: net.Socket): void => {
       if (socket.destroyed) return
-      const open = takers().filter(({ isOpen }) => isOpen)
-      const quick = open.filter(({ isHeldUp }) => !isHeldUp)
-      const able = quick.length > 0 ? quick : open
+      const able = takers().filter(({ isHeldUp, isOpen }) => isOpen && !isHeldUp)
       const next = able[turn++ % able.length]
       if (next !== undefined) next.give(socket)
-      else if (waiting.size < MOST_WAITING) waiting.add(socket)
+      else if (waiting.size < MOST_WAITING) waiting.set(socket, waiting.get(socket) ?? performance.now())
       else socket.destroy()
     }
     const server = yield* Effect.acquireRelease(
@@ -66,7 +72,7 @@ export const make = (
       (server) =>
         Effect.sync(() => {
           server.close()
-          for (const socket of waiting) socket.destroy()
+          for (const socket of waiting.keys()) socket.destroy()
         })
     )
     const bound = yield* HttpServer.listen(server, host, port)
@@ -75,10 +81,15 @@ export const make = (
     return {
       bound,
       give,
-      opened: () => {
-        const all = [...waiting]
-        waiting.clear()
-        all.forEach(give)
+      look: () => {
+        const now = performance.now()
+        for (const [socket, since] of [...waiting]) {
+          if (now - since > patience) socket.destroy()
+          else if (takers().some(({ isHeldUp, isOpen }) => isOpen && !isHeldUp)) {
+            waiting.delete(socket)
+            give(socket)
+          }
+        }
       },
       close: () => server.close()
     }

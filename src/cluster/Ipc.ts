@@ -5,6 +5,8 @@
 import type { Bound } from "../http/HttpServer.js"
 import type { Refusal } from "../protocol/Handshake.js"
 import type { NumberedEvent } from "../registry/Events.js"
+import type { Format } from "../telemetry/Logging.js"
+import type { Family } from "../telemetry/Prometheus.js"
 import type { Health } from "./Cluster.js"
 import type { Event, Request } from "./Message.js"
 
@@ -17,6 +19,9 @@ export interface Birth {
   readonly epoch: string
   /** Where the primary listens. */
   readonly bound: Bound
+  /** How a line of log is written, which goes to where the primary writes its own. */
+  readonly logFormat: Format
+  readonly isColoured: boolean
 }
 
 /** What a worker asks of the primary, and the primary of a worker: beside connections, their metrics. */
@@ -35,6 +40,10 @@ export type FromWorker =
   | { readonly _tag: "Closed" }
   /** It has taken that connection: whatever becomes of it is in its hands. */
   | { readonly _tag: "Taken"; readonly number: number }
+  /** It takes no connection any more, or got that one too late. */
+  | { readonly _tag: "Declined"; readonly number: number }
+  /** It ends, and this is what it has counted. */
+  | { readonly _tag: "Counted"; readonly families: ReadonlyArray<Family> }
   /** It can't, for a reason that a person is to read. */
   | { readonly _tag: "Failed"; readonly message: string }
   /** So many who had places have gone, by their hosts, and then others ask for places, each with a number. */

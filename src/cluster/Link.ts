@@ -66,9 +66,11 @@ export class Link {
         const before = signs()
         return Effect.flatMap(Effect.sleep(PATIENCE), () => (signs() === before ? Effect.void : silence))
       })
-      return Effect.raceFirst(answered, Effect.zipRight(silence, noAnswer)).pipe(
-        Effect.ensuring(Effect.sync(() => this.#waiting.delete(number)))
-      )
+      // Also where whoever asks can't be interrupted, as those of a route can't: the one that lost is not waited for.
+      return Effect.raceFirst(
+        Effect.interruptible(answered),
+        Effect.interruptible(Effect.zipRight(silence, noAnswer))
+      ).pipe(Effect.ensuring(Effect.sync(() => this.#waiting.delete(number))))
     })
   }
 

@@ -18,16 +18,16 @@ import type { Family } from "../telemetry/Prometheus.js"
 import { alone, Cluster } from "./Cluster.js"
 import { gather } from "./Gather.js"
 import * as Intake from "./Intake.js"
-import type { FromPrimary, FromWorker, Question } from "./Ipc.js"
+import type { Birth, FromPrimary, FromWorker, Question } from "./Ipc.js"
 import * as Message from "./Message.js"
 import { type Hub, WorkerProcess } from "./WorkerProcess.js"
 
 /** How the workers of a server are run. */
 export interface PrimaryOptions {
   readonly workers: number
-  /** Where to listen. */
-  readonly host: string
-  readonly port: number
+  readonly intake: Intake.IntakeOptions
+  /** How they log. */
+  readonly log: Pick<Birth, "logFormat" | "isColoured">
   /** The arguments of a worker. */
   readonly args: ReadonlyArray<string>
   readonly limits: Limits
@@ -50,7 +50,7 @@ const MOST_BIRTHS = 5
 const EVENTS_OF_AN_END = 2
 
 /** What a worker may take longer than `drainTimeout`, in milliseconds, until its log has been read. */
-const LAST_LINES = 1500
+const LAST_LINES = 500
 
 const backOff = (failures: number): number =>
   failures === 0 ? 0 : Math.min(BACK_OFF.last, BACK_OFF.first * 2 ** (failures - 1))
@@ -79,12 +79,17 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       isReporting = true
     }
     const members = () => Array.from(living, ({ member }) => member).filter((member) => member !== undefined)
-    const ofWorkers = Effect.suspend(() =>
-      Effect.forEach(living, ({ families }) => families, { concurrency: "unbounded" })
+    const families = Effect.suspend(() =>
+      Effect.forEach(living, (worker) => Effect.map(worker.families, (own) => ({ worker, own })), {
+        concurrency: "unbounded"
+      })
+    ).pipe(
+      // What one that has ended meanwhile had counted is in the past by now.
+      Effect.map((all) => all.filter(({ worker }) => living.has(worker)).map(({ own }) => own)),
+      Effect.map((all) => merge([past, Metrics.ofProcess(), ...all]))
     )
-    const families = Effect.map(ofWorkers, (all) => merge([past, Metrics.ofProcess(), ...all]))
 
-    const intake = yield* Intake.make(options.host, options.port, () => [...living])
+    const intake = yield* Intake.make(options.intake, () => [...living])
 
     const { join } = Option.getOrElse(yield* Effect.serviceOption(Cluster), () => alone)
     const joined = yield* join({
@@ -102,6 +107,16 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       },
       families: () => []
     })
+
+    const closeIfUnused = (): void => {
+      if (isDraining && ![...living].some(({ isOpen }) => isOpen)) intake.close()
+    }
+    const logDeath = ({ exit, pid, problem }: WorkerProcess) =>
+      Effect.annotateLogs(Effect.logError("worker died"), {
+        pid,
+        ...(exit?.signal === null ? { exitCode: exit.code } : { signal: exit?.signal }),
+        ...(problem === undefined ? {} : { problem })
+      })
 
     /** From the first follower on, all that happens goes to those workers that have some. */
     const follow = yield* Effect.cached(
@@ -136,9 +151,9 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
           if (isReporting) worker.tell({ _tag: "Report" })
           worker.tell({ _tag: "Health", health: joined.health() })
         } else if (it._tag === "Closed") {
-          if (isDraining) intake.close()
+          closeIfUnused()
         } else if (it._tag === "Listening") {
-          intake.opened()
+          intake.look()
           const waiting = [...living].filter(({ urls }) => urls === undefined)
           if (isListening) run(Effect.annotateLogs(Effect.logInfo("worker replaced"), { pid: worker.pid }))
           else if (living.size === options.workers && waiting.length === 0) {
@@ -152,6 +167,8 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       onLine: options.onLine,
       onExit: (worker) => {
         living.delete(worker)
+        closeIfUnused()
+        if (isDraining && worker.exit?.code !== 0) run(logDeath(worker))
         past = merge([past, worker.lasting])
         // Of the end of its connections nobody tells: those who follow them are told that they don't know.
         events.lose(worker.connections * EVENTS_OF_AN_END)
@@ -166,7 +183,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
         silent: true,
         stdio: ["ignore", "pipe", "inherit", "ipc"]
       })
-      const worker = new WorkerProcess({ epoch: joined.epoch, bound: intake.bound }, hub)
+      const worker = new WorkerProcess({ epoch: joined.epoch, bound: intake.bound, ...options.log }, hub)
       living.add(worker)
       return worker
     })
@@ -182,7 +199,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
       for (;;) {
         const worker = yield* birth
         yield* end(worker)
-        const { bornAt, exit, pid, problem, urls } = worker
+        const { bornAt, exit, problem, urls } = worker
         failures = performance.now() - bornAt < EARLY ? failures + 1 : 0
         if (urls === undefined) {
           const isHopeless = problem !== undefined && !isListening
@@ -193,11 +210,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
             return yield* Deferred.fail(fatal, new StartError({ message, cause: exit }))
           }
         }
-        yield* Effect.annotateLogs(Effect.logError("worker died"), {
-          pid,
-          ...(exit?.signal === null ? { exitCode: exit.code } : { signal: exit?.signal }),
-          ...(problem === undefined ? {} : { problem })
-        })
+        yield* logDeath(worker)
         yield* Effect.sleep(backOff(failures - 1))
       }
     })
@@ -206,6 +219,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         isDraining = true
+        closeIfUnused()
         for (const worker of living) {
           if (worker.member === undefined) worker.kill("SIGKILL")
           else worker.tell({ _tag: "Drain" })
@@ -219,6 +233,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
     let health = joined.health()
     const look = Effect.sync(() => {
       for (const worker of living) worker.takeBack()
+      intake.look()
       const now = joined.health()
       if (now !== health) tellAll({ _tag: "Health", health: now })
       health = now

@@ -1,11 +1,15 @@
 /**
  * One of the processes that share the connections of a server, seen from inside: what each process has to know.
  */
-import { type FromWorker, VARIABLE } from "./Ipc.js"
+import { type Birth, type FromWorker, trust, VARIABLE } from "./Ipc.js"
 import type { Packet } from "./Link.js"
 
 /** Whether this process is one: whoever has the variable, but no primary, isn't. */
 export const isOne = (): boolean => process.env[VARIABLE] !== undefined && process.connected
+
+/** What it was born with. */
+export const birth = (): Birth | undefined =>
+  isOne() ? trust<Birth>(JSON.parse(process.env[VARIABLE] ?? "")) : undefined
 
 /** Sends to the primary; tells if it is gone. */
 export const send = (packet: Packet): boolean => {

@@ -13,7 +13,7 @@ import type { Refusal } from "../protocol/Handshake.js"
 import { Events } from "../registry/Events.js"
 import type { Family } from "../telemetry/Prometheus.js"
 import { Cluster, type Health, type Joined, type Own } from "./Cluster.js"
-import { type Birth, type FromPrimary, type FromWorker, type Question, trust, VARIABLE } from "./Ipc.js"
+import { type Birth, type FromPrimary, type FromWorker, type Question, trust } from "./Ipc.js"
 import { Link, type Packet } from "./Link.js"
 import * as Message from "./Message.js"
 import { send } from "./Worker.js"
@@ -116,18 +116,21 @@ const join = (birth: Birth, own: Own) =>
           process.emit("SIGTERM")
       }
     }
+    const families = () => own.families().map(plain)
     const onAsk = (it: Question): Effect.Effect<unknown> =>
-      it._tag === "Families" ? Effect.sync(() => own.families().map(plain)) : Message.answer(own.fleet, it)
+      it._tag === "Families" ? Effect.sync(families) : Message.answer(own.fleet, it)
 
     /** The server that gets connections. */
     let server: Server | undefined
     const take = (number: number, until: number, socket: unknown): void => {
-      // This process was held up for long: what is closed here is only its part.
-      if (Date.now() > until) return void (socket instanceof Socket && socket.destroy())
+      if (!(socket instanceof Socket)) return
+      if (Date.now() > until || server === undefined) {
+        // What is closed here is only this process's part.
+        socket.destroy()
+        return tell({ _tag: "Declined", number })
+      }
       // Before a byte of it is read: until it is told, the primary gives it to another if this process ends.
       tell({ _tag: "Taken", number })
-      if (!(socket instanceof Socket)) return
-      if (server === undefined) return void socket.destroy()
       // As Node's server does with those that it has accepted itself.
       socket.allowHalfOpen = true
       socket.setNoDelay(true)
@@ -155,6 +158,7 @@ const join = (birth: Birth, own: Own) =>
       (receive) => Effect.sync(() => process.off("message", receive))
     )
     tell({ _tag: "Hello", tags: own.tags() })
+    yield* Effect.addFinalizer(() => Effect.sync(() => tell({ _tag: "Counted", families: families() })))
 
     const ask = (question: Question) => link.ask(question)
     // The primary is there as long as this process is: it may be slow, but it answers.
@@ -194,7 +198,5 @@ const join = (birth: Birth, own: Own) =>
   })
 
 /** The other workers of the primary that has started this process. */
-export const layer: Layer.Layer<Cluster> = Layer.sync(Cluster, () => {
-  const birth = trust<Birth>(JSON.parse(process.env[VARIABLE] ?? ""))
-  return { join: (own) => join(birth, own) }
-})
+export const layer = (birth: Birth): Layer.Layer<Cluster> =>
+  Layer.succeed(Cluster, { join: (own) => join(birth, own) })

@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import cluster from "node:cluster"
 import type { Socket } from "node:net"
-import { createInterface } from "node:readline"
 import type { Places } from "../http/Admission.js"
 import type { Refusal } from "../protocol/Handshake.js"
 import { lasting } from "../telemetry/Merge.js"
@@ -49,6 +48,16 @@ export interface Hub {
   readonly onExit: (worker: WorkerProcess) => void
 }
 
+/** Calls back with each line of a text that comes in parts: only `\n` ends one. */
+const linesOf = (onLine: (line: string) => void): ((text: string) => void) => {
+  let rest = ""
+  return (text) => {
+    const lines = `${rest}${text}`.split("\n")
+    rest = lines.pop() ?? ""
+    lines.forEach(onLine)
+  }
+}
+
 /** A worker. */
 export class WorkerProcess {
   readonly pid: number
@@ -68,6 +77,8 @@ export class WorkerProcess {
   /** Connections that it hasn't taken yet. */
   readonly #given = new Map<number, { readonly socket: Socket; readonly at: number }>()
   #last = 0
+  /** Whether nothing was heard of it since one was given to another. */
+  #isSilent = false
   #tags: ReadonlyArray<string> = []
   /** How many places each host has here. */
   readonly #byHost = new Map<string, number>()
@@ -90,10 +101,18 @@ export class WorkerProcess {
       onAsk: (it) => hub.answer(trust(it)),
       onTell: (it) => this.#onTell(trust(it))
     })
-    worker.on("message", (packet: Packet) => this.#link.receive(packet))
+    worker.on("message", (packet: Packet) => {
+      this.#isSilent = false
+      this.#link.receive(packet)
+    })
     worker.on("error", () => {})
-    const { stdout } = worker.process
-    if (stdout !== null) createInterface({ input: stdout }).on("line", hub.onLine)
+    worker.process.on("error", ({ message }) => {
+      this.problem ??= message
+      // It was never there.
+      if (this.pid === 0) this.#onExit({ code: null, signal: null })
+    })
+    // Whatever the types say: there is none where there was no process.
+    worker.process.stdout?.setEncoding("utf8").on("data", linesOf(hub.onLine))
     // Not "exit": what it has logged may still be on its way.
     worker.process.once("close", (code: number | null, signal: string | null) =>
       this.#onExit({ code, signal })
@@ -144,16 +163,15 @@ export class WorkerProcess {
   /** Whether it was given a connection a while ago, and hasn't taken it. */
   get isHeldUp(): boolean {
     const [first] = this.#given.values()
-    return first !== undefined && performance.now() - first.at > TAKEN_WITHIN
+    return this.#isSilent || (first !== undefined && performance.now() - first.at > TAKEN_WITHIN)
   }
 
   /** Gives back what it hasn't taken for so long that it won't any more. */
   takeBack(): void {
-    for (const [number, { at, socket }] of this.#given) {
+    for (const [number, { at }] of this.#given) {
       if (performance.now() - at < TAKEN_BACK_AFTER) return
-      this.#given.delete(number)
-      // Still held up: others first.
-      this.#hub.onGivenBack(socket)
+      this.#isSilent = true
+      this.#giveBack(number)
     }
   }
 
@@ -196,6 +214,11 @@ export class WorkerProcess {
           _tag: "Entered",
           all: it.asked.map(([number, host]) => [number, this.#enter(host) ?? null])
         })
+      case "Declined":
+        return this.#giveBack(it.number)
+      case "Counted":
+        this.#families = it.families
+        return
       case "Follow":
       case "Happened":
     }
@@ -215,7 +238,14 @@ export class WorkerProcess {
     else this.#byHost.delete(host)
   }
 
+  #giveBack(number: number): void {
+    const given = this.#given.get(number)
+    this.#given.delete(number)
+    if (given !== undefined) this.#hub.onGivenBack(given.socket)
+  }
+
   #onExit(exit: Exit): void {
+    if (this.exit !== undefined) return
     this.exit = exit
     this.isOpen = false
     // What it told has come by now. (Node doesn't always say that there is no way to it any more: not where a connection

@@ -4,6 +4,7 @@
 import type * as Context from "effect/Context"
 import * as Either from "effect/Either"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Acceptor, WsSocket } from "../connection/WsSocket.js"
 import type * as FaultPlan from "../faults/FaultPlan.js"
 import type { Faults } from "../faults/Faults.js"
@@ -22,6 +23,18 @@ export interface Opened {
   readonly path: string
   readonly subprotocol: string | undefined
   readonly plan: FaultPlan.ConnectionPlan | undefined
+}
+
+/**
+ * Keeps what a peer has sent, and sends, until it is taken, and its end behind that: a socket that has nothing to read
+ * tells of its end at once, and then is none to be accepted.
+ */
+const hold = (socket: Socket, head: Buffer): (() => Buffer) => {
+  socket.unshift(Buffer.concat([Buffer.alloc(1), head]))
+  return () => {
+    const all: unknown = socket.read()
+    return Buffer.isBuffer(all) ? all.subarray(1) : Buffer.alloc(0)
+  }
 }
 
 /** What handshakes are decided by, and what becomes of them. */
@@ -83,14 +96,19 @@ export const make =
     if (plan?.fault === "refuse") return refuse(onDemand(plan))
     const { subprotocol } = decision
     // Last, so that nobody takes a place who may not have it.
+    let held: (() => Buffer) | undefined
+    let isDecided = false
     options.admission.enter(peer.host, socket, (full) => {
+      isDecided = true
+      const rest = held?.() ?? head
       if (full !== undefined) return refuse(full)
       // It may be later than it was.
       if (options.isClosing()) return refuse(Handshake.draining)
-      options.acceptor.accept(request, socket, head, {
+      options.acceptor.accept(request, socket, rest, {
         subprotocol,
         onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol, plan }),
         onRefused: (message) => refuse(Handshake.refusal(400, "InvalidExtensions", message))
       })
     })
+    if (!isDecided) held = hold(socket, head)
   }

@@ -13,8 +13,10 @@ import { noOpenssl, selfSigned, temporaryDirectory } from "../support/certificat
 import { eventually } from "../support/eventually.js"
 import * as Frames from "../support/frames.js"
 import { get } from "../support/get.js"
+import * as Http from "../support/http.js"
 import { live } from "../support/live.js"
 import { scrape } from "../support/metrics.js"
+import { PATIENCE } from "../../src/cluster/Link.js"
 import { childrenOf, isRunning } from "../support/processes.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
@@ -144,7 +146,10 @@ describe("with --workers 2", () => {
         yield* peer.nextMessage
       }
       yield* ask({ port }, "GET /echo", { headers: { Upgrade: "websocket", Connection: "Upgrade" } })
+      const began = performance.now()
       for (const figures of yield* asOften(scrape(port))) {
+        // Nobody waits for whom nobody has to wait for.
+        expect(performance.now() - began).toBeLessThan(PATIENCE)
         expect(figures.get("answerback_connections")).toBe(10)
         expect(figures.get("answerback_connections_opened_total")).toBe(10)
         expect(figures.get('answerback_messages_total{direction="in"}')).toBe(10)
@@ -179,6 +184,27 @@ describe("with --workers 2", () => {
       for (const back of yield* asOften(follow(port, { "Last-Event-ID": all[5]?.id ?? "" }))) {
         yield* back.count(6)
         expect(back.received).toEqual(all.slice(6))
+      }
+    })
+  )
+
+  live("what a peer has sent before it ended its side is echoed, as by one process", () =>
+    Effect.gen(function* () {
+      const { port } = yield* start()
+      const talk = (rest: ReadonlyArray<Uint8Array>) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const peer = yield* RawClient.open({ port })
+            yield* peer.writeAndEnd(Buffer.concat([Buffer.from(Http.request()), ...rest]))
+            expect((yield* peer.responseHead).status).toBe(101)
+            const { frames } = yield* peer.allUntilEnd
+            expect(frames.map(Frames.describe).slice(0, rest.length)).toEqual(rest.map(() => "text hello"))
+          })
+        )
+      for (let i = 0; i < 10; i++) {
+        yield* talk([Frames.text("hello")])
+        yield* talk([Frames.text("hello"), Frames.text("hello")])
+        yield* talk([])
       }
     })
   )
@@ -328,6 +354,30 @@ const eventuallyLeft = (port: number) =>
     )
     return [...tags][0] ?? ""
   })
+
+describe("a worker that is told to end", () => {
+  live("drains, is replaced, and what it has counted isn't forgotten", () =>
+    Effect.gen(function* () {
+      const program = yield* start()
+      const peers = yield* connect(program.port, 6)
+      process.kill(childrenOf(program.pid)[0] ?? 0, "SIGTERM")
+      const stopped = yield* Effect.filter(
+        peers,
+        (peer) =>
+          Effect.isSuccess(
+            Effect.timeout(peer.nextFrame, 1000).pipe(Effect.tap((frame) => peer.answerClose([frame])))
+          ),
+        { concurrency: "unbounded" }
+      )
+      expect(stopped).toHaveLength(3)
+      yield* program.log.logged("worker replaced")
+      const figures = yield* scrape(program.port)
+      expect(figures.get("answerback_connections_opened_total")).toBe(6)
+      expect(figures.get('answerback_connections_closed_total{reason="ServerShutdown"}')).toBe(3)
+      expect(figures.get("answerback_connections")).toBe(3)
+    })
+  )
+})
 
 describe("a worker that hangs", () => {
   live("holds up nobody who comes, nor those of the others, and goes on when it can", () =>
