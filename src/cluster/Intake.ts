@@ -83,7 +83,7 @@ export const make = (
       give,
       look: () => {
         const now = performance.now()
-        for (const [socket, since] of [...waiting]) {
+        for (const [socket, since] of waiting) {
           if (now - since > patience) socket.destroy()
           else if (takers().some(({ isHeldUp, isOpen }) => isOpen && !isHeldUp)) {
             waiting.delete(socket)
