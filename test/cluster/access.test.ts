@@ -11,6 +11,7 @@ import { eventually } from "../support/eventually.js"
 import { becomes, lists, readiness } from "../support/fleet.js"
 import { live } from "../support/live.js"
 import { scrape } from "../support/metrics.js"
+import { freePort } from "../support/freePort.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
 import { noRedis, redisServer, sharing, sharingMany } from "../support/Redis.js"
@@ -135,8 +136,10 @@ describe("a server gets in to Redis", () => {
         "--repl-diskless-sync-delay",
         "0"
       ]
+      // Nodes speak with one another on a port that is 10,000 above: also below those of the client's side.
+      const lowPort = Effect.repeat(freePort, { until: (port) => port < 22_000 })
       const nodes = yield* Effect.all(
-        Array.from({ length: 6 }, () => redisServer({ args })),
+        Array.from({ length: 6 }, () => Effect.flatMap(lowPort, (port) => redisServer({ args, port }))),
         { concurrency: "unbounded" }
       )
       const [first] = nodes
