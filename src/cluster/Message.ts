@@ -1,5 +1,6 @@
 /**
- * What servers ask of one another, and answer, as JSON. All of it is checked on arrival, as any input is.
+ * What servers ask of one another, and answer, as JSON. What comes from another machine is checked by these schemas on
+ * arrival, as any input is; what comes from another process of this program isn't (`Ipc.ts`).
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

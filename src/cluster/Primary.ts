@@ -52,8 +52,9 @@ const EVENTS_OF_AN_END = 2
 /** What a worker may take longer than `drainTimeout`, in milliseconds, until its log has been read. */
 const LAST_LINES = 500
 
+/** The first that dies early is replaced at once, as one that has lived. */
 const backOff = (failures: number): number =>
-  failures === 0 ? 0 : Math.min(BACK_OFF.last, BACK_OFF.first * 2 ** (failures - 1))
+  failures <= 1 ? 0 : Math.min(BACK_OFF.last, BACK_OFF.first * 2 ** (failures - 2))
 
 /** Starts the workers, and keeps them running, until the scope closes: that drains them. */
 export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, Scope.Scope> =>
@@ -211,7 +212,7 @@ export const make = (options: PrimaryOptions): Effect.Effect<never, StartError, 
           }
         }
         yield* logDeath(worker)
-        yield* Effect.sleep(backOff(failures - 1))
+        yield* Effect.sleep(backOff(failures))
       }
     })
 

@@ -19,6 +19,7 @@ import {
   type Urls,
   VARIABLE
 } from "./Ipc.js"
+import { linesOf } from "./Lines.js"
 import { Link, type Packet } from "./Link.js"
 import * as Message from "./Message.js"
 
@@ -46,16 +47,6 @@ export interface Hub {
   /** A connection that one of them was given, and has not taken. */
   readonly onGivenBack: (socket: Socket) => void
   readonly onExit: (worker: WorkerProcess) => void
-}
-
-/** Calls back with each line of a text that comes in parts: only `\n` ends one. */
-const linesOf = (onLine: (line: string) => void): ((text: string) => void) => {
-  let rest = ""
-  return (text) => {
-    const lines = `${rest}${text}`.split("\n")
-    rest = lines.pop() ?? ""
-    lines.forEach(onLine)
-  }
 }
 
 /** A worker. */
@@ -170,6 +161,8 @@ export class WorkerProcess {
   takeBack(): void {
     for (const [number, { at }] of this.#given) {
       if (performance.now() - at < TAKEN_BACK_AFTER) return
+      // A question gets there even where no connection does: any answer tells that it is to be given some again.
+      if (!this.#isSilent) this.#hub.run(Effect.ignore(this.#ask({ _tag: "Get", id: "" })))
       this.#isSilent = true
       this.#giveBack(number)
     }

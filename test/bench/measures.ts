@@ -5,8 +5,7 @@ import type { Outcome } from "./Figures.js"
 import { workers } from "./many.js"
 import { YARDSTICK } from "./peers.js"
 import { shared } from "./redis.js"
-import type { Server } from "./Processes.js"
-import { inTurns, latencyColumns, type Measure, ROUND } from "./turns.js"
+import { inTurns, latencyColumns, type Measure, opening, ROUND } from "./turns.js"
 
 const KIB = 1024
 
@@ -110,24 +109,7 @@ const handshakes: Measure = {
     { figure: "cpu", title: "CPU a handshake, µs", digits: 0, hasRatio: true },
     { figure: "throughput", title: "handshakes/s", digits: 0, hasRatio: true }
   ],
-  run: async (bench) => {
-    const warm = new Set<Server>()
-    return [
-      await inTurns(bench, "handshakes", {}, async (server) => {
-        const { pid, port } = server
-        const warmUp = warm.has(server) ? 1000 : 10_000
-        warm.add(server)
-        const { cpu, throughput } = await bench.generator.run("open", {
-          pid,
-          port,
-          batch: 500,
-          warmUp: warmUp / bench.haste,
-          time: ROUND.time / bench.haste
-        })
-        return { cpu, throughput }
-      })
-    ]
-  }
+  run: async (bench) => [await opening(bench, "handshakes", bench.peers)]
 }
 
 const IDLE = { warmUp: 1000, count: 10_000 }

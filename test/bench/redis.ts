@@ -5,8 +5,8 @@ import { execFileSync, spawn, spawnSync } from "node:child_process"
 import * as net from "node:net"
 import type { Outcome, Round } from "./Figures.js"
 import { answerbackWith } from "./peers.js"
-import { type Server, startServer } from "./Processes.js"
-import { type Bench, inTurns, type Measure, ROUND } from "./turns.js"
+import { startServer } from "./Processes.js"
+import { type Bench, inTurns, type Measure, opening } from "./turns.js"
 
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
@@ -70,28 +70,6 @@ const idle = async (bench: Bench, redis: Redis): Promise<Outcome> => {
   )
 }
 
-const opening = (bench: Bench, redis: Redis): Promise<Outcome> => {
-  const warm = new Set<Server>()
-  return inTurns(
-    bench,
-    "opened and closed, as fast as it goes",
-    { peers: [alone, answerbackWith("with Redis", "--redis-url", redis.url)] },
-    async (server) => {
-      const { pid, port } = server
-      const warmUp = warm.has(server) ? 1000 : 10_000
-      warm.add(server)
-      const { cpu, throughput } = await bench.generator.run("open", {
-        pid,
-        port,
-        batch: 500,
-        warmUp: warmUp / bench.haste,
-        time: ROUND.time / bench.haste
-      })
-      return { cpu, throughput }
-    }
-  )
-}
-
 const across = async (bench: Bench, redis: Redis): Promise<Outcome> => {
   const name = "a stop, asked of another server than the one that holds the connection"
   bench.say(name)
@@ -138,7 +116,12 @@ export const shared: Measure = {
     }
     const redis = await startRedis()
     try {
-      return [await opening(bench, redis), await idle(bench, redis), await across(bench, redis)]
+      const withRedis = answerbackWith("with Redis", "--redis-url", redis.url)
+      return [
+        await opening(bench, "opened and closed, as fast as it goes", [alone, withRedis]),
+        await idle(bench, redis),
+        await across(bench, redis)
+      ]
     } finally {
       redis.stop()
     }

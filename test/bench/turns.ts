@@ -86,3 +86,21 @@ export const latencyColumns = (hasRatio: boolean): ReadonlyArray<Column> => [
 
 /** How long a round is, in milliseconds, and what comes before it. */
 export const ROUND = { warmUp: 1000, time: 2000 }
+
+/** Handshakes of each, after ten seconds of them. */
+export const opening = (bench: Bench, name: string, peers: ReadonlyArray<Peer>): Promise<Outcome> => {
+  const warm = new Set<Server>()
+  return inTurns(bench, name, { peers }, async (server) => {
+    const { pid, port } = server
+    const warmUp = warm.has(server) ? 1000 : 10_000
+    warm.add(server)
+    const { cpu, throughput } = await bench.generator.run("open", {
+      pid,
+      port,
+      batch: 500,
+      warmUp: warmUp / bench.haste,
+      time: ROUND.time / bench.haste
+    })
+    return { cpu, throughput }
+  })
+}

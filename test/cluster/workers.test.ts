@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
+import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
@@ -11,6 +12,7 @@ import { describe, expect } from "vitest"
 import { ask, follow } from "../support/admin.js"
 import { noOpenssl, selfSigned, temporaryDirectory } from "../support/certificate.js"
 import { eventually } from "../support/eventually.js"
+import { page, type SeenConnection, type SeenPage } from "../support/fleet.js"
 import * as Frames from "../support/frames.js"
 import { get } from "../support/get.js"
 import * as Http from "../support/http.js"
@@ -24,35 +26,32 @@ import { liveWithTool } from "../support/skip.js"
 
 const WORKERS = 2
 
+const noPrlimit =
+  spawnSync("prlimit", ["--version"]).status === 0
+    ? undefined
+    : "no prlimit: apt-get install -y --no-install-recommends util-linux"
+
+/** Lets a process have so many open files at most. */
+const limitFiles = (pid: number, count: number): void => {
+  execFileSync("prlimit", [`--nofile=${count}:`, "--pid", String(pid)])
+}
+
 const start = (...args: ReadonlyArray<string>) =>
   Program.start({ args: ["--workers", String(WORKERS), ...args] })
 
-interface Listed {
-  readonly id: string
-  readonly remote: string
-  readonly messagesIn: number
-}
-
-interface Page {
-  readonly total: number
-  readonly connections: ReadonlyArray<Listed>
-  readonly next: string | null
-}
-
-const list = (port: number, query = "") =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a page
-  Effect.map(ask({ port }, `GET /connections${query}`), ({ json }) => json as Page)
+/** A page of the list. */
+const list = page
 
 const connect = (port: number, count: number) => Effect.replicateEffect(RawClient.connect({ port }), count)
 
 /** What ends the ids of the connections of one process. */
-const tagOf = ({ id }: Listed): string => id.slice(-6)
+const tagOf = ({ id }: SeenConnection): string => id.slice(-6)
 
 /** As often as it takes for each worker to have been asked: each request goes to the next. */
 const asOften = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.replicateEffect(effect, 2 * WORKERS)
 
 /** Of those peers, the one of a listed connection. */
-const peerOf = (peers: ReadonlyArray<RawClient.RawClient>, { remote }: Listed) =>
+const peerOf = (peers: ReadonlyArray<RawClient.RawClient>, { remote }: SeenConnection) =>
   Effect.flatMap(
     Effect.filter(peers, (peer) => Effect.map(peer.localPort, (port) => remote === `127.0.0.1:${port}`)),
     ([peer]) => (peer === undefined ? Effect.fail(new Error(`nobody is ${remote}`)) : Effect.succeed(peer))
@@ -77,11 +76,11 @@ describe("with --workers 2", () => {
       const all = (yield* list(port)).connections.map(({ id }) => id)
       const paged: Array<string> = []
       for (let after = ""; ;) {
-        const page: Page = yield* list(port, `?limit=3&after=${after}`)
-        expect(page.total).toBe(10)
-        paged.push(...page.connections.map(({ id }) => id))
-        if (page.next === null) break
-        after = page.next
+        const found: SeenPage = yield* list(port, `limit=3&after=${after}`)
+        expect(found.total).toBe(10)
+        paged.push(...found.connections.map(({ id }) => id))
+        if (found.next === null) break
+        after = found.next
       }
       expect(paged).toEqual(all)
     })
@@ -403,11 +402,31 @@ describe("a worker that hangs", () => {
         yield* peer.write(Frames.text("still here"))
         expect((yield* peer.nextMessage).text).toBe("still here")
       }
-      for (const page of yield* asOften(list(port))) expect(page.total).toBe(20)
+      for (const { total } of yield* asOften(list(port))) expect(total).toBe(20)
       for (const peer of more) {
         yield* peer.write(Frames.text("me too"))
         expect((yield* peer.nextMessage).text).toBe("me too")
       }
+    })
+  )
+})
+
+describe("workers that have no file descriptors left", () => {
+  liveWithTool(noPrlimit, "are given connections again when they have some", () =>
+    Effect.gen(function* () {
+      const program = yield* start()
+      const workers = childrenOf(program.pid)
+      for (const pid of workers) limitFiles(pid, 3)
+      const early = yield* Effect.fork(
+        Effect.either(RawClient.connect({ port: program.port, patience: 20_000 }))
+      )
+      // Longer than it takes until a connection is given to another.
+      yield* Effect.sleep(5000)
+      for (const pid of workers) limitFiles(pid, 20_000)
+      const peer = yield* RawClient.connect({ port: program.port, patience: 5000 })
+      yield* peer.write(Frames.text("hello"))
+      expect((yield* peer.nextMessage).text).toBe("hello")
+      expect(Either.isRight(yield* Fiber.join(early))).toBe(true)
     })
   )
 })
@@ -557,7 +576,7 @@ describe("what keeps workers from starting", () => {
       yield* Effect.replicateEffect(RawClient.connect({ port: program.port, tls: true }), WORKERS)
       const { json } = yield* ask({ port: program.port, tls: true }, "GET /connections")
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a page
-      expect(new Set((json as Page).connections.map(tagOf)).size).toBe(WORKERS)
+      expect(new Set((json as SeenPage).connections.map(tagOf)).size).toBe(WORKERS)
     })
   )
 

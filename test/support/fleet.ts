@@ -6,14 +6,18 @@ import { ask } from "./admin.js"
 import { eventually } from "./eventually.js"
 import { get } from "./get.js"
 
+/** A connection, as it is listed. */
+export interface SeenConnection {
+  readonly id: string
+  readonly remote: string
+  readonly state: string
+  readonly messagesIn: number
+}
+
 /** A page of the list, as it came. */
 export interface SeenPage {
   readonly total: number
-  readonly connections: ReadonlyArray<{
-    readonly id: string
-    readonly remote: string
-    readonly state: string
-  }>
+  readonly connections: ReadonlyArray<SeenConnection>
   readonly next: string | null
   readonly unanswered?: ReadonlyArray<string>
 }
