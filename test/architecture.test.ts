@@ -39,6 +39,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   cluster: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry"],
   admin: ["protocol", "config", "faults", "registry", "http", "cluster", "Version.ts"],
   "ServerConfig.ts": ["protocol", "config"],
+  server: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry", "ServerConfig.ts"],
   "WebSocketServer.ts": [
     "protocol",
     "config",
@@ -49,7 +50,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "cluster",
     "admin",
     "telemetry",
-    "ServerConfig.ts"
+    "ServerConfig.ts",
+    "server"
   ],
   "EchoServer.ts": [
     "protocol",
@@ -62,6 +64,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "admin",
     "telemetry",
     "ServerConfig.ts",
+    "server",
     "WebSocketServer.ts"
   ],
   "index.ts": [
@@ -75,6 +78,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "admin",
     "telemetry",
     "ServerConfig.ts",
+    "server",
     "WebSocketServer.ts",
     "EchoServer.ts"
   ],
@@ -91,6 +95,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "admin",
     "telemetry",
     "ServerConfig.ts",
+    "server",
     "WebSocketServer.ts",
     "EchoServer.ts",
     "Cli.ts",
@@ -131,7 +136,8 @@ const doors: ReadonlyArray<Door> = [
   {
     what: "the platform of Effect",
     matches: /^@effect\/platform/,
-    isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+    isOpenTo:
+      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
     isForValues: false
   },
   {
