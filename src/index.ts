@@ -20,4 +20,5 @@ export { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerC
 export { StartError } from "./http/StartError.js"
 export { StopReason } from "./protocol/StopReason.js"
 export type { StopSignal } from "./connection/StopSignal.js"
+export * as Upgrader from "./Upgrader.js"
 export * as WebSocketServer from "./WebSocketServer.js"

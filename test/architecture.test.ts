@@ -53,6 +53,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "ServerConfig.ts",
     "server"
   ],
+  "Upgrader.ts": ["http", "registry", "server", "ServerConfig.ts"],
   "EchoServer.ts": [
     "protocol",
     "config",
@@ -80,7 +81,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "ServerConfig.ts",
     "server",
     "WebSocketServer.ts",
-    "EchoServer.ts"
+    "EchoServer.ts",
+    "Upgrader.ts"
   ],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
@@ -124,7 +126,7 @@ const doors: ReadonlyArray<Door> = [
     what: "the network of Node",
     matches: /^(node:)?(http|http2|https|net|tls|dgram|cluster)$/,
     isOpenTo:
-      /^(http\/(HttpServer|Listener|Respond)|config\/Network|cluster\/(Intake|Primary|WorkerLayer|WorkerProcess))\.ts$/,
+      /^(http\/(Detached|HttpServer|Listener|Respond)|config\/Network|cluster\/(Intake|Primary|WorkerLayer|WorkerProcess))\.ts$/,
     isForValues: true
   },
   {
@@ -137,7 +139,7 @@ const doors: ReadonlyArray<Door> = [
     what: "the platform of Effect",
     matches: /^@effect\/platform/,
     isOpenTo:
-      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|Upgrader\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
     isForValues: false
   },
   {

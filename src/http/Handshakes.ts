@@ -20,6 +20,8 @@ export interface Arrival extends Pick<Upgrade, "head" | "request" | "socket" | "
   readonly refuse: (refusal: Handshake.Refusal) => void
   /** Answers nothing until its time is over. */
   readonly hang: () => void
+  /** Whether somebody else has answered it meanwhile: then nothing becomes of it. */
+  readonly isAnswered?: () => boolean
 }
 
 /** A handshake that is right, as far as RFC 6455 and the policy go. */
@@ -120,6 +122,7 @@ export const make =
     const decide = (refusal: Handshake.Refusal | undefined, accept: (rest: Buffer) => void): void => {
       isDecided = true
       const rest = held?.() ?? head
+      if (answers.isAnswered?.() === true) return
       if (refusal !== undefined) return refuse(refusal)
       // It may be later than it was.
       if (options.isClosing()) return refuse(Handshake.draining)

@@ -57,6 +57,8 @@ export interface Engine {
   readonly onRefused: (peer: Peer.Peer, refusal: Handshake.Refusal) => void
   /** Logs in the background. */
   readonly log: (line: Effect.Effect<void>) => void
+  /** How long a handshake may take. */
+  readonly timeout: Duration.Duration
   /** Given when no more requests are let in. */
   readonly closing: Deferred.Deferred<void>
   /** Whether it is about to end, or ending. */
@@ -202,6 +204,7 @@ export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope
       peerOf,
       onRefused,
       log,
+      timeout: config.handshakeTimeout,
       closing,
       isDraining: () => isDraining,
       serve,
