@@ -66,12 +66,15 @@ export const attach = <R>(
     attached.set(server, together)
     Detached.guard(server)
     yield* Effect.acquireRelease(
-      Effect.sync(() => server.on("upgrade", onUpgrade)),
-      // Those who come meanwhile are told that they come too late.
+      Effect.sync(() => {
+        together.add(endpoints)
+        server.on("upgrade", onUpgrade)
+      }),
       () =>
-        Effect.zipRight(
-          engine.drain,
-          Effect.sync(() => server.off("upgrade", onUpgrade))
-        )
+        // Those who come meanwhile are told that they come too late.
+        Effect.map(engine.drain, () => {
+          together.delete(endpoints)
+          server.off("upgrade", onUpgrade)
+        })
     )
   })

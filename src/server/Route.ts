@@ -13,12 +13,12 @@ import * as FiberId from "effect/FiberId"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
-import type { IncomingMessage } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Detached from "../http/Detached.js"
 import * as Respond from "../http/Respond.js"
 import { upgradeRequired } from "../protocol/Handshake.js"
 import type { Accepted } from "../registry/Registry.js"
-import type { Engine, Served } from "./Engine.js"
+import type { Engine, Served, Visit } from "./Engine.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -39,7 +39,7 @@ export const make = <R>(
   { connections, drain, onRefused, peerOf, registry, timeout }: Engine,
   served: Served<R>
 ): HttpApp.Default<never, R> => {
-  const decide = (message: IncomingMessage, visit: Parameters<Served<R>["take"]>[1]) =>
+  const decide = (message: IncomingMessage, response: () => ServerResponse, visit: Visit<R>) =>
     Effect.async<Outcome>((resume) => {
       const { socket } = message
       let isAnswered = false
@@ -50,7 +50,8 @@ export const make = <R>(
           tcp: Detached.tcpOf(socket),
           head: Detached.headOf(message),
           refuse: (refusal) => {
-            // The platform ends the socket of an upgrade behind any answer.
+            // The platform ends its side behind any answer, and leaves it to the peer when the socket is gone.
+            response().once("finish", () => socket.destroySoon())
             const answer = HttpServerResponse.setHeader(Respond.toResponse(refusal), "connection", "close")
             resume(Effect.succeed(Effect.succeed(answer)))
           },
@@ -97,15 +98,19 @@ export const make = <R>(
       return Effect.succeed(Respond.toResponse(upgradeRequired))
     }
     Detached.guardServerOf(socket)
+    const response = () => NodeHttpServerRequest.toServerResponse(request)
     /** Nothing more is to be said on it: what the platform has to answer goes nowhere. */
     const silence = Effect.sync(() => {
-      const response = NodeHttpServerRequest.toServerResponse(request)
-      response.removeAllListeners("finish")
-      response.detachSocket(socket)
-      response.end()
+      const unsent = response()
+      unsent.removeAllListeners("finish")
+      unsent.detachSocket(socket)
+      unsent.end()
     })
     return Effect.gen(function* () {
-      const outcome = yield* decide(message, { fork: yield* registry.fork<R>(), span: yield* currentSpan })
+      const outcome = yield* decide(message, response, {
+        fork: yield* registry.fork<R>(),
+        span: yield* currentSpan
+      })
       if (Effect.isEffect(outcome)) return yield* outcome
       yield* Effect.ensuring(ended(outcome), silence)
       return HttpServerResponse.empty({ status: 101 })
