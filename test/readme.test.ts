@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 import { describe, expect } from "vitest"
 import * as Frames from "./support/frames.js"
 import { freePort } from "./support/freePort.js"
+import { get } from "./support/get.js"
 import { live } from "./support/live.js"
 import * as RawClient from "./support/RawClient.js"
 import { blocks } from "./support/readme.js"
@@ -19,10 +20,11 @@ const folder = fileURLToPath(new URL("../dist", import.meta.url))
 
 const examples = blocks("ts")
 
-/** Runs one of the blocks on a port of its own, and waits until it listens. */
-const running = (index: number) =>
+/** Runs the block that has these words in it on a port of its own, and waits until it listens. */
+const running = (words: string) =>
   Effect.gen(function* () {
     const port = yield* freePort
+    const index = examples.findIndex((example) => example.includes(words))
     const code = examples[index]?.replace("port: 8080", `port: ${port}`) ?? ""
     const { code: script } = yield* Effect.promise(() => transform(code, { loader: "ts", format: "esm" }))
     const file = `${folder}/readme-${process.pid}-${index}.mjs`
@@ -45,7 +47,7 @@ const running = (index: number) =>
 describe("a program in the README", () => {
   live("runs on the built package, does what it says, and says its last word on SIGTERM", () =>
     Effect.gen(function* () {
-      const { exited, port, program } = yield* running(0)
+      const { exited, port, program } = yield* running("/shout")
       const peer = yield* RawClient.connect({ port, path: "/shout" })
       yield* peer.write(Frames.text("hello"))
       expect((yield* peer.nextMessage).text).toBe("HELLO")
@@ -59,7 +61,7 @@ describe("a program in the README", () => {
 
   live("lets go wrong what it plans, and what it applies", () =>
     Effect.gen(function* () {
-      const { exited, port, program } = yield* running(1)
+      const { exited, port, program } = yield* running('fault: "mute"')
       const planned = yield* RawClient.connect({ port, headers: { "x-test": "1" } })
       for (const text of ["1", "2", "3"]) yield* planned.write(Frames.text(text))
       const { frames } = yield* planned.allUntilEnd
@@ -69,6 +71,39 @@ describe("a program in the README", () => {
       const peer = yield* RawClient.connect({ port })
       for (const text of ["1", "hush", "2"]) yield* peer.write(Frames.text(text))
       expect((yield* peer.nextMessage).text).toBe("1")
+      program.kill("SIGTERM")
+      expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+        "close 1001 server shutting down"
+      ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+
+  live("has endpoints of its own, and decides who is let in", () =>
+    Effect.gen(function* () {
+      const { port } = yield* running("layerEndpoints")
+      const member = yield* RawClient.connect({
+        port,
+        path: "/greet",
+        headers: { authorization: "Bearer 123" }
+      })
+      yield* member.write(Frames.text("hello"))
+      expect((yield* member.nextMessage).text).toBe("Ann: hello")
+      const stranger = yield* Effect.flip(RawClient.connect({ port, path: "/greet" }))
+      expect(stranger).toMatchObject({ response: { status: 401 } })
+      const anybody = yield* RawClient.connect({ port })
+      yield* anybody.write(Frames.text("x"))
+      expect((yield* anybody.nextMessage).text).toBe("x")
+    })
+  )
+
+  live("stands on a server that the program has, and goes with it", () =>
+    Effect.gen(function* () {
+      const { exited, port, program } = yield* running("layerRoute")
+      expect((yield* get({ port }, "/")).body).toBe("hello")
+      const peer = yield* RawClient.connect({ port })
+      yield* peer.write(Frames.text("x"))
+      expect((yield* peer.nextMessage).text).toBe("x")
       program.kill("SIGTERM")
       expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
         "close 1001 server shutting down"
