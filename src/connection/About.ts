@@ -13,3 +13,9 @@ export interface About {
   /** With names in lower case, as Node gives them. */
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 }
+
+/** Headers, packed: as one string they take a quarter of the memory, and most connections are never asked for them. */
+export const pack = (headers: About["headers"]): string => JSON.stringify(headers ?? {})
+
+/** What was packed. */
+export const unpack = (packed: string): NonNullable<About["headers"]> => JSON.parse(packed)

@@ -14,7 +14,7 @@ import * as Message from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
 import { queryOf } from "../protocol/Target.js"
 import { signal, type StopOptions, stopReason } from "./StopOptions.js"
-import type { About } from "./About.js"
+import { type About, pack, unpack } from "./About.js"
 import type { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
 
@@ -63,7 +63,8 @@ export class Connection {
   #bytesIn = 0
   #lastMessageAt: number | undefined = undefined
   #hasPulled = false
-  readonly #about: About
+  readonly #target: string
+  readonly #headers: string
   readonly #transport: Transport
   readonly #now: () => number
   readonly #ending: Ending
@@ -73,7 +74,8 @@ export class Connection {
     this.id = options.id
     this.path = options.about.path
     this.subprotocol = options.about.subprotocol
-    this.#about = options.about
+    this.#target = options.about.target ?? ""
+    this.#headers = pack(options.about.headers)
     this.remote = options.transport.remote
     this.openedAt = options.now()
     this.stopSignal = options.stopSignal
@@ -84,12 +86,12 @@ export class Connection {
 
   /** The query of the URL that the peer asked for. */
   get query(): URLSearchParams {
-    return queryOf(this.#about.target ?? "")
+    return queryOf(this.#target)
   }
 
   /** The headers of the handshake, with names in lower case. */
   get headers(): Headers.Headers {
-    return Headers.fromInput(this.#about.headers)
+    return Headers.fromInput(unpack(this.#headers))
   }
 
   /** Messages that the handler has been handed. */

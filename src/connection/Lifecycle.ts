@@ -21,14 +21,18 @@ import { StopSwitch } from "./StopSignal.js"
 import type { Transport, TransportListener } from "./Transport.js"
 import { Watch, type WatchOptions } from "./Watch.js"
 
-/** What the life of a connection is given. */
-export interface LifecycleOptions extends Omit<ConnectionOptions, "ending" | "stopSignal"> {
+/** What the life of one connection is given. Not kept: it would be a good part of what an idle connection costs. */
+export interface LifecycleOptions extends Omit<ConnectionOptions, "ending" | "now" | "stopSignal"> {
+  /** Which part of the jitter of lifetimes it gets, between -1 and 1. */
+  readonly jitter: number
+}
+
+/** What the lives of connections share. */
+export interface SharedOptions extends Pick<ConnectionOptions, "now"> {
   /** As far away as a handler may go on with what was read before the stop, and then the peer with its Close frame. */
   readonly deadlines: Deadlines
   /** What it is watched for. */
   readonly watch: WatchOptions
-  /** Which part of the jitter of lifetimes it gets, between -1 and 1. */
-  readonly jitter: number
   /** A clock that only goes on. */
   readonly elapsed: Monotonic
   /** Runs a fiber in the scope of the server. */
@@ -53,7 +57,7 @@ export class Lifecycle implements TransportListener {
   readonly startedAt: number
   readonly #signal = new StopSwitch()
   readonly #transport: Transport
-  readonly #options: LifecycleOptions
+  readonly #options: SharedOptions
   readonly #watcher: Watch
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   #deadline: Deadline | undefined = undefined
@@ -62,17 +66,19 @@ export class Lifecycle implements TransportListener {
   /** The close code that was sent or received. */
   #code: number | null = null
 
-  constructor(options: LifecycleOptions) {
-    this.#options = options
-    this.#transport = options.transport
+  constructor(shared: SharedOptions, { about, id, jitter, transport }: LifecycleOptions) {
+    this.#options = shared
+    this.#transport = transport
     this.connection = new Connection({
-      ...options,
+      id,
+      about,
+      transport,
+      now: shared.now,
       stopSignal: this.#signal,
       ending: this
     })
-    const { elapsed } = options
-    this.startedAt = elapsed()
-    this.#watcher = new Watch(this.connection, this.#transport, options.watch, this.startedAt, options.jitter)
+    this.startedAt = shared.elapsed()
+    this.#watcher = new Watch(this.connection, transport, shared.watch, this.startedAt, jitter)
     this.#transport.attach(this)
   }
 

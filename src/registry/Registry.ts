@@ -14,7 +14,7 @@ import type { About } from "../connection/About.js"
 import { stopReason } from "../connection/StopOptions.js"
 import * as Deadlines from "../connection/Deadlines.js"
 import type { Handle } from "../connection/Handler.js"
-import { Lifecycle, type LifecycleOptions } from "../connection/Lifecycle.js"
+import { Lifecycle, type SharedOptions } from "../connection/Lifecycle.js"
 import { monotonic } from "../connection/Monotonic.js"
 import type { Transport } from "../connection/Transport.js"
 import type { WatchOptions } from "../connection/Watch.js"
@@ -101,13 +101,13 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
     const empty = yield* Deferred.make<void>()
     let isDraining = false
 
-    const onStopping: LifecycleOptions["onStopping"] = (connection, reason) => {
+    const onStopping: SharedOptions["onStopping"] = (connection, reason) => {
       stopping.set(connection.id, precisely())
       for (const observer of observers) observer.stopping?.(connection, reason)
       events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason }))
     }
 
-    const onFarewell: LifecycleOptions["onFarewell"] = (connection, reason) =>
+    const onFarewell: SharedOptions["onFarewell"] = (connection, reason) =>
       isInterruption(reason)
         ? logLine("connection interrupted", {
             connection: connection.id,
@@ -117,7 +117,7 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
           })
         : Effect.void
 
-    const onClosed: LifecycleOptions["onClosed"] = (connection, reason, code) =>
+    const onClosed: SharedOptions["onClosed"] = (connection, reason, code) =>
       Effect.suspend(() => {
         const started = live.get(connection.id)?.startedAt ?? elapsed()
         live.delete(connection.id)
@@ -149,23 +149,12 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
     const accepting: Registry["accepting"] = ({ closeTimeout, watch }) =>
       // For as long as the server: those who asked for them may go before their connections do.
       Effect.map(Scope.extend(Deadlines.make(closeTimeout), own), (deadlines) => {
+        const shared = { now, deadlines, watch, elapsed, fork, onStopping, onFarewell, onClosed }
         sweep.add(watch)
         return (transport, about, handle, forkIn) => {
           if (isDraining) return undefined
-          const lifecycle = new Lifecycle({
-            about,
-            id: newId(now()),
-            transport,
-            now,
-            deadlines,
-            watch,
-            jitter: random.number() * 2 - 1,
-            elapsed,
-            fork,
-            onStopping,
-            onFarewell,
-            onClosed
-          })
+          const jitter = random.number() * 2 - 1
+          const lifecycle = new Lifecycle(shared, { about, id: newId(now()), transport, jitter })
           const { connection } = lifecycle
           live.set(connection.id, lifecycle)
           sweep.wake()

@@ -77,20 +77,24 @@ export const begin = <E>(
     })
     // The end of a test must not wait for a peer that doesn't answer.
     yield* Effect.addFinalizer(() => Effect.sync(() => transport.socketCloses()))
-    const lifecycle = new Lifecycle({
-      id: ConnectionId("c1"),
-      about: { path: "/echo", subprotocol: undefined },
-      transport,
-      now: () => clock.unsafeCurrentTimeMillis(),
-      deadlines,
-      watch: unwatched,
-      jitter: 0,
-      elapsed: yield* monotonic,
-      fork,
-      onStopping: (_, { _tag }) => trail.push(`stopping ${_tag}`),
-      onFarewell: (_, { _tag }) => Effect.sync(() => trail.push(`farewell ${_tag}`)),
-      onClosed: (_, { _tag }) => Effect.sync(() => trail.push(`closed ${_tag}`))
-    })
+    const lifecycle = new Lifecycle(
+      {
+        now: () => clock.unsafeCurrentTimeMillis(),
+        deadlines,
+        watch: unwatched,
+        elapsed: yield* monotonic,
+        fork,
+        onStopping: (_, { _tag }) => trail.push(`stopping ${_tag}`),
+        onFarewell: (_, { _tag }) => Effect.sync(() => trail.push(`farewell ${_tag}`)),
+        onClosed: (_, { _tag }) => Effect.sync(() => trail.push(`closed ${_tag}`))
+      },
+      {
+        id: ConnectionId("c1"),
+        about: { path: "/echo", subprotocol: undefined },
+        transport,
+        jitter: 0
+      }
+    )
     const fiber = fork(lifecycle.run(handler))
     return {
       transport,
