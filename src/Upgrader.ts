@@ -18,13 +18,22 @@ import * as Node from "./server/Node.js"
 import * as Route from "./server/Route.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
 
-/** What can be set where the server, its routes and its certificate are the program's. */
+/**
+ * What can be set where the server, its routes and its certificate are the program's.
+ *
+ * @example
+ * ```ts
+ * import type { Upgrader } from "answerback"
+ *
+ * export const options: Upgrader.UpgraderOptions = { maxPayload: "64KiB", drainSpread: "3 seconds" }
+ * ```
+ */
 export interface UpgraderOptions extends Omit<
   ServerOptions,
   "host" | "port" | "path" | "faults" | "console" | "adminToken" | "tlsCert" | "tlsKey"
 > {}
 
-/** What makes connections of handshakes. */
+/** What makes connections of handshakes: for the functions here, and nobody else. */
 export interface Service {
   /** @internal */
   readonly engine: Engine.Engine
@@ -35,10 +44,28 @@ export interface Service {
 /**
  * Makes WebSocket connections of the handshakes that come to the program's own HTTP servers. Its connections have the same
  * life as those of a server of their own: limits, heartbeats, back-pressure, stop signals, metrics, and the drain.
+ *
+ * @example
+ * ```ts
+ * import { echo, Endpoint, Upgrader } from "answerback"
+ *
+ * // Wants an `Upgrader`, which `Upgrader.layer` is, and the router of the program.
+ * export const Echo = Upgrader.layerRoute("/echo", Endpoint.make(echo))
+ * ```
  */
 export class Upgrader extends Context.Tag("answerback/Upgrader")<Upgrader, Service>() {}
 
-/** What the layers provide. */
+/**
+ * What the layers provide.
+ *
+ * @example
+ * ```ts
+ * import { Upgrader } from "answerback"
+ * import type { Layer } from "effect"
+ *
+ * export const Sockets: Layer.Layer<Upgrader.Provided, unknown> = Upgrader.layer()
+ * ```
+ */
 export type Provided = Upgrader | Connections
 
 const make = Effect.gen(function* () {

@@ -33,7 +33,21 @@ import * as Engine from "./server/Engine.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
 import * as Prometheus from "./telemetry/Prometheus.js"
 
-/** A server that listens; its scope closing is its shutdown. */
+/**
+ * A server that listens; its scope closing is its shutdown.
+ *
+ * @example
+ * ```ts
+ * import { echo, WebSocketServer } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * export const main = Effect.gen(function* () {
+ *   const { webSocketUrl } = yield* WebSocketServer.WebSocketServer
+ *   yield* Effect.logInfo(`connect to ${webSocketUrl}`)
+ *   yield* Effect.never
+ * }).pipe(Effect.provide(WebSocketServer.layer(echo, { port: 0 })))
+ * ```
+ */
 export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<
   WebSocketServer,
   Address.ServerAddress
@@ -43,6 +57,8 @@ export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<
  * Starts a server with these endpoints. When the scope closes the server shuts down: it turns not ready, goes on for
  * `drainDelay`, stops listening, stops every connection with `ServerShutdown`, and is gone when all have ended, at the
  * latest after `drainTimeout`.
+ *
+ * @internal
  */
 export const make = <R>(
   endpoints: Readonly<Record<string, Endpoint.Endpoint<R>>>
@@ -138,7 +154,17 @@ export const make = <R>(
     return Context.merge(Context.make(WebSocketServer, address), Context.make(Connections, connections))
   })
 
-/** What the layers of a server provide. */
+/**
+ * What the layers of a server provide.
+ *
+ * @example
+ * ```ts
+ * import { echo, WebSocketServer } from "answerback"
+ * import type { Layer } from "effect"
+ *
+ * export const Server: Layer.Layer<WebSocketServer.Provided, unknown> = WebSocketServer.layer(echo)
+ * ```
+ */
 export type Provided = WebSocketServer | Connections
 
 /**

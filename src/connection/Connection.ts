@@ -18,7 +18,20 @@ import { type About, pack, unpack } from "./About.js"
 import type { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
 
-/** Something was to be sent on a connection that has said its last word, or whose peer is gone. */
+/**
+ * Something was to be sent on a connection that has said its last word, or whose peer is gone.
+ *
+ * @example
+ * ```ts
+ * import type { Connection } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * export const notify = (connection: Connection, text: string) =>
+ *   connection.send(text).pipe(
+ *     Effect.catchTag("ConnectionClosed", () => Effect.logInfo("nobody was there any more"))
+ *   )
+ * ```
+ */
 export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
   readonly connection: ConnectionId
 }> {
@@ -46,7 +59,25 @@ export interface Ending {
   readonly close: (reason: StopReason) => boolean
 }
 
-/** One WebSocket connection, as its handler sees it. */
+/**
+ * One WebSocket connection, as its handler sees it.
+ *
+ * @example
+ * ```ts
+ * import type { Connection } from "answerback"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const countdown = (connection: Connection) =>
+ *   Effect.gen(function* () {
+ *     const from = Number(connection.query.get("from") ?? 10)
+ *     yield* Stream.range(1, from).pipe(
+ *       Stream.map((n) => String(from + 1 - n)),
+ *       Stream.run(connection.sendAll)
+ *     )
+ *     yield* connection.close({ code: 1000, reason: "lift-off" })
+ *   })
+ * ```
+ */
 export class Connection {
   readonly id: ConnectionId
   /** `address:port` of the peer. */

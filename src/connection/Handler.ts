@@ -12,6 +12,15 @@ import type { Connection } from "./Connection.js"
  * @typeParam E what it may fail with: the log tells, the peer never learns.
  * @typeParam R what it requires of the program around it.
  * @typeParam A what the endpoint's `authorize` has found out about the peer.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectionClosed, Handler } from "answerback"
+ * import { Stream } from "effect"
+ *
+ * export const shout: Handler<ConnectionClosed> = (connection) =>
+ *   Stream.runForEach(connection.messages, ({ text }) => connection.send(text.toUpperCase()))
+ * ```
  */
 export type Handler<E = never, R = never, A = void> = (
   connection: Connection,

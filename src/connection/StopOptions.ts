@@ -5,7 +5,19 @@ import * as Either from "effect/Either"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { StopReason } from "../protocol/StopReason.js"
 
-/** What a stop from a program or an operator may say. */
+/**
+ * What a stop from a program or an operator may say.
+ *
+ * @example
+ * ```ts
+ * import { Connections } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * export const goHome = Effect.flatMap(Connections, ({ stopAll }) =>
+ *   stopAll({ code: 4000, reason: "we close at six" })
+ * )
+ * ```
+ */
 export interface StopOptions {
   /** The close code, by default 1001. */
   readonly code?: number | undefined

@@ -10,7 +10,24 @@ import type { ConnectionNotFound } from "../protocol/ConnectionId.js"
 import type { ConnectionInfo, Page } from "./ConnectionInfo.js"
 import type { ConnectionEvent } from "./Events.js"
 
-/** The connections of this server. */
+/**
+ * The connections of this server.
+ *
+ * @example
+ * ```ts
+ * import { Connections } from "answerback"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const watch = Effect.gen(function* () {
+ *   const { events } = yield* Connections
+ *   yield* Stream.runForEach(events, (event) =>
+ *     event._tag === "closed"
+ *       ? Effect.logInfo(`${event.connection.remote} has gone: ${event.reason._tag}`)
+ *       : Effect.void
+ *   )
+ * })
+ * ```
+ */
 export class Connections extends Context.Tag("answerback/Connections")<
   Connections,
   {

@@ -2,7 +2,9 @@
  * An endpoint: what becomes of the connections to one path, who is let in, and within which limits.
  */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
+import type { Covariant } from "effect/Types"
 import type { Connection } from "../connection/Connection.js"
 import type { Handle, Handler } from "../connection/Handler.js"
 import type { Limits } from "../ServerConfig.js"
@@ -14,15 +16,38 @@ const TypeId: unique symbol = Symbol.for("answerback/Endpoint")
  * What becomes of the connections to a path.
  *
  * @typeParam R what its handler and its `authorize` require of the program around them.
+ *
+ * @example
+ * ```ts
+ * import { Connections, Endpoint } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // Whoever serves it has to provide `Connections`.
+ * export const census: Endpoint.Endpoint<Connections> = Endpoint.make((connection) =>
+ *   Effect.gen(function* () {
+ *     const { count } = yield* Connections
+ *     yield* connection.send(`${yield* count} are here`)
+ *   })
+ * )
+ * ```
  */
 export interface Endpoint<out R = never> {
-  readonly [TypeId]: typeof TypeId
+  readonly [TypeId]: { readonly _R: Covariant<R> }
+  /** @internal */
   readonly limits: Limits
-  /** Who is let in, and what is then done with the connection. */
+  /**
+   * Who is let in, and what is then done with the connection.
+   *
+   * @internal
+   */
   readonly admit: Admit<R>
 }
 
-/** What is done with all connections; or with one, which is asked for by a request, or refused. */
+/**
+ * What is done with all connections; or with one, which is asked for by a request, or refused.
+ *
+ * @internal
+ */
 export type Admit<R> =
   | { readonly _tag: "All"; readonly handle: Handle<unknown, R> }
   | {
@@ -32,13 +57,39 @@ export type Admit<R> =
       ) => Effect.Effect<Handle<unknown, R>, HandshakeRefused, R>
     }
 
-/** An endpoint that lets in everybody whose handshake is right. */
+/**
+ * An endpoint that lets in everybody whose handshake is right.
+ *
+ * @example
+ * ```ts
+ * import { echo, Endpoint } from "answerback"
+ *
+ * const options = { handler: echo, maxPayload: "16KiB", idleTimeout: "5 minutes" }
+ * export const endpoint = Endpoint.make(options)
+ * ```
+ */
 export interface OpenOptions<E, R> extends Limits {
   readonly handler: Handler<E, R>
   readonly authorize?: undefined
 }
 
-/** An endpoint that decides who is let in. */
+/**
+ * An endpoint that decides who is let in.
+ *
+ * @example
+ * ```ts
+ * import { echo, Endpoint, HandshakeRefused } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * export const weekdays = Endpoint.make({
+ *   authorize: () =>
+ *     new Date().getDay() % 6 === 0
+ *       ? Effect.fail(new HandshakeRefused({ status: 403, message: "come back on Monday" }))
+ *       : Effect.void,
+ *   handler: echo
+ * })
+ * ```
+ */
 export interface AuthorizedOptions<A, E, R, RA> extends Limits {
   /**
    * Decides on a handshake before it is accepted, within the handshake timeout: fails with the answer that the peer gets
@@ -90,13 +141,35 @@ export const make: {
             )
         }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the connection brings its own scope
-  return { [TypeId]: TypeId, limits, admit } as Endpoint<Exclude<R, Scope.Scope> | RA>
+  return { [TypeId]: { _R: identity }, limits, admit } as Endpoint<Exclude<R, Scope.Scope> | RA>
 }
 
-/** Endpoints by their paths, such as `/chat`. */
+/**
+ * Endpoints by their paths, such as `/chat`.
+ *
+ * @example
+ * ```ts
+ * import { echo, Endpoint } from "answerback"
+ *
+ * export const endpoints = { "/echo": Endpoint.make(echo) } satisfies Endpoint.Endpoints
+ * ```
+ */
 export type Endpoints = Readonly<Record<string, Endpoint<unknown>>>
 
-/** What endpoints require of the program around them. */
+/**
+ * What endpoints require of the program around them.
+ *
+ * @example
+ * ```ts
+ * import { Connections, echo, Endpoint } from "answerback"
+ *
+ * const endpoints = {
+ *   "/echo": Endpoint.make(echo),
+ *   "/count": Endpoint.make(() => Connections)
+ * }
+ * export type Needed = Endpoint.Requires<typeof endpoints> // Connections
+ * ```
+ */
 export type Requires<E extends Endpoints> = {
   readonly [K in keyof E]: E[K] extends Endpoint<infer R> ? R : never
 }[keyof E]

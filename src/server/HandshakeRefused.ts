@@ -4,7 +4,18 @@
 import type * as Headers from "@effect/platform/Headers"
 import * as Data from "effect/Data"
 
-/** A request to open a connection, which is right as far as RFC 6455 goes. */
+/**
+ * A request to open a connection, which is right as far as RFC 6455 goes.
+ *
+ * @example
+ * ```ts
+ * import type { HandshakeRequest } from "answerback"
+ *
+ * export const tokenOf = ({ headers, query }: HandshakeRequest): string | undefined =>
+ *   // Browsers can't send headers of their own with a handshake.
+ *   headers["authorization"]?.replace(/^Bearer /, "") ?? query.get("token") ?? undefined
+ * ```
+ */
 export interface HandshakeRequest {
   /** `address:port` of the peer; the address alone of a client behind a trusted proxy. */
   readonly remote: string
