@@ -38,6 +38,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   http: ["protocol", "config", "connection", "faults", "registry"],
   cluster: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry"],
   admin: ["protocol", "config", "faults", "registry", "http", "cluster", "Version.ts"],
+  json: ["protocol"],
+  "Json.ts": ["protocol", "connection", "json"],
   "ServerConfig.ts": ["protocol", "config"],
   server: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry", "ServerConfig.ts"],
   "WebSocketServer.ts": [
@@ -82,6 +84,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server",
     "WebSocketServer.ts",
     "EchoServer.ts",
+    "Json.ts",
     "Upgrader.ts"
   ],
   probe: ["protocol", "config"],
