@@ -87,6 +87,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Json.ts",
     "Upgrader.ts"
   ],
+  "Socket.ts": ["protocol", "connection", "http", "ServerConfig.ts", "WebSocketServer.ts"],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
   "main.ts": [
@@ -142,7 +143,7 @@ const doors: ReadonlyArray<Door> = [
     what: "the platform of Effect",
     matches: /^@effect\/platform/,
     isOpenTo:
-      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|Upgrader\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|Upgrader\.ts|Socket\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
     isForValues: false
   },
   {

@@ -72,6 +72,25 @@ describe("a program in the README", () => {
     })
   )
 
+  live("answers calls, and says its last word on SIGTERM", () =>
+    Effect.gen(function* () {
+      const { exited, port, program } = yield* running("/rpc")
+      const peer = yield* RawClient.connect({ port, path: "/rpc" })
+      const request = { _tag: "Request", id: "1", tag: "greet", payload: { name: "you" }, headers: [] }
+      yield* peer.write(Frames.text(JSON.stringify(request)))
+      expect(JSON.parse((yield* peer.nextMessage).text)).toEqual({
+        _tag: "Exit",
+        requestId: "1",
+        exit: { _tag: "Success", value: "Hello, you!" }
+      })
+      program.kill("SIGTERM")
+      expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+        "close 1001 server shutting down"
+      ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+
   live("lets go wrong what it plans, and what it applies", () =>
     Effect.gen(function* () {
       const { exited, port, program } = yield* running('fault: "mute"')
