@@ -38,6 +38,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   http: ["protocol", "config", "connection", "faults", "registry"],
   cluster: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry"],
   admin: ["protocol", "config", "faults", "registry", "http", "cluster", "Version.ts"],
+  json: ["protocol"],
+  "Json.ts": ["protocol", "connection", "json"],
   "ServerConfig.ts": ["protocol", "config"],
   server: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry", "ServerConfig.ts"],
   "WebSocketServer.ts": [
@@ -82,8 +84,10 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server",
     "WebSocketServer.ts",
     "EchoServer.ts",
+    "Json.ts",
     "Upgrader.ts"
   ],
+  "Socket.ts": ["protocol", "connection", "http", "ServerConfig.ts", "WebSocketServer.ts"],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
   "main.ts": [
@@ -139,7 +143,7 @@ const doors: ReadonlyArray<Door> = [
     what: "the platform of Effect",
     matches: /^@effect\/platform/,
     isOpenTo:
-      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|Upgrader\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|Upgrader\.ts|Socket\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
     isForValues: false
   },
   {

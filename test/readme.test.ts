@@ -59,6 +59,38 @@ describe("a program in the README", () => {
     })
   )
 
+  live("takes JSON by a schema, answers it, and closes at what doesn't fit", () =>
+    Effect.gen(function* () {
+      const { port } = yield* running("/weekday")
+      const peer = yield* RawClient.connect({ port, path: "/weekday" })
+      yield* peer.write(Frames.text('{"id":1,"birthday":"1970-01-01"}'))
+      expect((yield* peer.nextMessage).text).toBe('{"id":1,"weekday":"Thursday"}')
+      yield* peer.write(Frames.text('{"id":2}'))
+      expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+        "close 1008 message isn't as expected"
+      ])
+    })
+  )
+
+  live("answers calls, and says its last word on SIGTERM", () =>
+    Effect.gen(function* () {
+      const { exited, port, program } = yield* running("/rpc")
+      const peer = yield* RawClient.connect({ port, path: "/rpc" })
+      const request = { _tag: "Request", id: "1", tag: "greet", payload: { name: "you" }, headers: [] }
+      yield* peer.write(Frames.text(JSON.stringify(request)))
+      expect(JSON.parse((yield* peer.nextMessage).text)).toEqual({
+        _tag: "Exit",
+        requestId: "1",
+        exit: { _tag: "Success", value: "Hello, you!" }
+      })
+      program.kill("SIGTERM")
+      expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+        "close 1001 server shutting down"
+      ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+
   live("lets go wrong what it plans, and what it applies", () =>
     Effect.gen(function* () {
       const { exited, port, program } = yield* running('fault: "mute"')

@@ -10,12 +10,40 @@ export const NORMAL = 1000
 export const GOING_AWAY = 1001
 /** A frame or a sequence of frames that RFC 6455 doesn't allow (section 7.4.1). */
 export const PROTOCOL_ERROR = 1002
+/**
+ * A type of data that the endpoint doesn't take, such as a binary message where it understands only text (RFC 6455
+ * section 7.4.1).
+ *
+ * @example
+ * ```ts
+ * import { CloseCode, type Connection, type Message } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * export const textOf = (connection: Connection, message: Message.Message) =>
+ *   message._tag === "Text"
+ *     ? Effect.succeed(message.text)
+ *     : Effect.zipRight(connection.stop({ code: CloseCode.UNSUPPORTED_DATA, reason: "text only" }), Effect.interrupt)
+ * ```
+ */
+export const UNSUPPORTED_DATA = 1003
 /** Stands for "the Close frame had no code"; never on the wire (RFC 6455 section 7.4.1). */
 export const NO_STATUS = 1005
 /** Stands for "there was no Close frame"; never on the wire (RFC 6455 section 7.4.1). */
 export const ABNORMAL = 1006
 /** Data that doesn't fit its type, such as invalid UTF-8 in a text message (RFC 6455 section 7.4.1). */
 export const INVALID_PAYLOAD = 1007
+/**
+ * A message against a policy of the endpoint, where no other code fits better (RFC 6455 section 7.4.1).
+ *
+ * @example
+ * ```ts
+ * import { CloseCode, type Connection } from "answerback"
+ *
+ * export const expel = (connection: Connection) =>
+ *   connection.close({ code: CloseCode.POLICY_VIOLATION, reason: "too many messages a second" })
+ * ```
+ */
+export const POLICY_VIOLATION = 1008
 /** A message that is too big to process (RFC 6455 section 7.4.1). */
 export const MESSAGE_TOO_BIG = 1009
 /** The server met a condition that it didn't expect (RFC 6455 section 7.4.1). */
