@@ -136,7 +136,8 @@ export class WsSocket extends WebSocket {
 
   /** Lets `ws` see the end of TCP: it ends its own side too. */
   passEnd(): void {
-    if (this.#socket === undefined) return
+    // One that is destroyed has ended, and `ws` has forgotten what its listeners would look for.
+    if (this.#socket === undefined || this.#socket.destroyed) return
     // Of what it would do this is left to do; to end a stream again makes an error, with its stack.
     if (this.#socket.writableEnded) this._receiver.end()
     else for (const listener of this.#endListeners) listener.call(this.#socket)
