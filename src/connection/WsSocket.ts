@@ -20,6 +20,9 @@ type Listener = (this: Socket) => void
 
 const NOTHING = Buffer.alloc(0)
 
+/** The state of a sender of `ws` that compresses nothing. */
+const AT_REST = 0
+
 /** What is wrong with a message that is larger than it may be. */
 export const tooBig = { code: CloseCode.MESSAGE_TOO_BIG, reason: "message too big" }
 
@@ -66,6 +69,8 @@ const SMALL_PIECE = 1024
 export class WsSocket extends WebSocket {
   /** Where `ws` parses. With compression it may be behind what was read from TCP. */
   declare readonly _receiver: Writable & { readonly _buffers: Array<Buffer>; readonly _errored: boolean }
+  /** Where `ws` compresses. */
+  declare readonly _sender: { readonly _state: number }
   #listener: WsListener | undefined
   #badFrameCode: number | undefined
   #isSaid = false
@@ -101,6 +106,11 @@ export class WsSocket extends WebSocket {
 
   get listener(): WsListener | undefined {
     return this.#listener
+  }
+
+  /** Whether a message is being compressed, behind which all others wait. Its bytes alone don't tell: it may be empty. */
+  get isCompressing(): boolean {
+    return this._sender._state !== AT_REST
   }
 
   /** Tells of an error: a bad frame, or that TCP has failed. */
