@@ -35,6 +35,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   connection: ["protocol"],
   faults: ["protocol", "config", "connection"],
   registry: ["protocol", "connection"],
+  room: ["protocol", "config", "connection"],
   http: ["protocol", "config", "connection", "faults", "registry"],
   cluster: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry"],
   admin: ["protocol", "config", "faults", "registry", "http", "cluster", "Version.ts"],
@@ -76,7 +77,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "telemetry",
     "ServerConfig.ts",
     "WebSocketServer.ts",
-    "EchoServer.ts"
+    "EchoServer.ts",
+    "room"
   ],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],

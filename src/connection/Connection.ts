@@ -171,6 +171,18 @@ export class Connection {
   }
 
   /**
+   * Sends messages as one batch and waits for nothing: not at all if it is stopping, or what waits already takes more
+   * than so many bytes of memory.
+   *
+   * @internal
+   */
+  offer(messages: Chunk.Chunk<Message.Message>, limit: number): "sent" | "full" | "closed" {
+    if (this.stopSignal.reason !== undefined) return "closed"
+    if (this.#transport.outboundCost() > limit) return "full"
+    return this.#transport.write(messages) ? "sent" : "closed"
+  }
+
+  /**
    * Stops this connection, unless it is stopping already: what has been read is still handed to the handler, then
    * the peer gets a Close frame. Doesn't wait for that.
    *
@@ -179,6 +191,16 @@ export class Connection {
   stop(options?: StopOptions): Effect.Effect<void, CloseCode.InvalidClose> {
     return Effect.map(stopReason(options), (reason) => {
       this.#stop(reason)
+    })
+  }
+  /**
+   * Gives up this connection, whose peer doesn't take what it is sent, with a TCP reset.
+   *
+   * @internal
+   */
+  get dropSlow(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#stop(StopReason.SlowConsumer())
     })
   }
 }
