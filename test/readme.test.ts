@@ -17,15 +17,14 @@ import { lastWords } from "./support/session.js"
 /** Inside the package, where it can be imported by its name. */
 const folder = fileURLToPath(new URL("../dist", import.meta.url))
 
-const examples = blocks("ts")
-
-/** Runs one of the blocks on a port of its own, and waits until it listens. */
-const running = (index: number) =>
+/** Runs the first block below a heading on a port of its own, and waits until it listens. */
+const running = (section: string) =>
   Effect.gen(function* () {
     const port = yield* freePort
-    const code = examples[index]?.replace("port: 8080", `port: ${port}`) ?? ""
+    const [block = ""] = blocks("ts", section)
+    const code = block.replace("port: 8080", `port: ${port}`)
     const { code: script } = yield* Effect.promise(() => transform(code, { loader: "ts", format: "esm" }))
-    const file = `${folder}/readme-${process.pid}-${index}.mjs`
+    const file = `${folder}/readme-${process.pid}-${section.replaceAll(" ", "-")}.mjs`
     yield* Effect.acquireRelease(
       Effect.promise(() => fs.writeFile(file, script)),
       () => Effect.promise(() => fs.rm(file))
@@ -45,7 +44,7 @@ const running = (index: number) =>
 describe("a program in the README", () => {
   live("runs on the built package, does what it says, and says its last word on SIGTERM", () =>
     Effect.gen(function* () {
-      const { exited, port, program } = yield* running(0)
+      const { exited, port, program } = yield* running("In a program")
       const peer = yield* RawClient.connect({ port, path: "/shout" })
       yield* peer.write(Frames.text("hello"))
       expect((yield* peer.nextMessage).text).toBe("HELLO")
@@ -57,9 +56,27 @@ describe("a program in the README", () => {
     })
   )
 
+  live("tells all in a room what one of them says", () =>
+    Effect.gen(function* () {
+      const { exited, port, program } = yield* running("Rooms")
+      const first = yield* RawClient.connect({ port, path: "/chat" })
+      expect((yield* first.nextMessage).text).toBe("somebody has come")
+      const second = yield* RawClient.connect({ port, path: "/chat" })
+      for (const peer of [first, second]) expect((yield* peer.nextMessage).text).toBe("somebody has come")
+      yield* second.write(Frames.text("hello"))
+      expect((yield* first.nextMessage).text).toBe("hello")
+      program.kill("SIGTERM")
+      for (const peer of [first, second])
+        expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+          "close 1001 server shutting down"
+        ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+
   live("lets go wrong what it plans, and what it applies", () =>
     Effect.gen(function* () {
-      const { exited, port, program } = yield* running(1)
+      const { exited, port, program } = yield* running("Test your client")
       const planned = yield* RawClient.connect({ port, headers: { "x-test": "1" } })
       for (const text of ["1", "2", "3"]) yield* planned.write(Frames.text(text))
       const { frames } = yield* planned.allUntilEnd

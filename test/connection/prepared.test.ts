@@ -158,7 +158,7 @@ describe("a prepared message", () => {
       const server = yield* serverWith(scripted, { ...PATIENT, compression: true })
       const socket = new WebSocket(server.url)
       const texts: Array<string> = []
-      socket.on("message", (data) => texts.push(String(data)))
+      socket.on("message", (data) => Buffer.isBuffer(data) && texts.push(data.toString()))
       yield* Effect.promise(() => once(socket, "open"))
       expect(socket.extensions).toContain(EXTENSION)
       const closed = once(socket, "close")

@@ -98,7 +98,7 @@ class Model {
 
   broadcast(text: string, except: number | undefined) {
     const delivery = { sent: 0, dropped: 0, disconnected: 0 }
-    for (const who of [...this.members.keys()]) {
+    for (const who of this.members.keys()) {
       if (who === except) continue
       const one = this.of(who)
       if (one.buffered <= LIMIT) {
