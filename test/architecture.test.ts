@@ -35,6 +35,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   connection: ["protocol"],
   faults: ["protocol", "config", "connection"],
   registry: ["protocol", "connection"],
+  room: ["protocol", "config", "connection"],
   http: ["protocol", "config", "connection", "faults", "registry"],
   cluster: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry"],
   admin: ["protocol", "config", "faults", "registry", "http", "cluster", "Version.ts"],
@@ -85,7 +86,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "WebSocketServer.ts",
     "EchoServer.ts",
     "Json.ts",
-    "Upgrader.ts"
+    "Upgrader.ts",
+    "room"
   ],
   "Socket.ts": ["protocol", "connection", "http", "ServerConfig.ts", "WebSocketServer.ts"],
   probe: ["protocol", "config"],

@@ -91,6 +91,24 @@ describe("a program in the README", () => {
     })
   )
 
+  live("tells all in a room what one of them says", () =>
+    Effect.gen(function* () {
+      const { exited, port, program } = yield* running("/chat")
+      const first = yield* RawClient.connect({ port, path: "/chat" })
+      expect((yield* first.nextMessage).text).toBe("somebody has come")
+      const second = yield* RawClient.connect({ port, path: "/chat" })
+      for (const peer of [first, second]) expect((yield* peer.nextMessage).text).toBe("somebody has come")
+      yield* second.write(Frames.text("hello"))
+      expect((yield* first.nextMessage).text).toBe("hello")
+      program.kill("SIGTERM")
+      for (const peer of [first, second])
+        expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual([
+          "close 1001 server shutting down"
+        ])
+      expect(yield* Effect.promise(() => exited)).toBe(0)
+    })
+  )
+
   live("lets go wrong what it plans, and what it applies", () =>
     Effect.gen(function* () {
       const { exited, port, program } = yield* running('fault: "mute"')

@@ -244,6 +244,18 @@ export class Connection {
   }
 
   /**
+   * Sends messages as one batch and waits for nothing: not at all if it is stopping, or what waits already takes more
+   * than so many bytes of memory.
+   *
+   * @internal
+   */
+  offer(messages: Chunk.Chunk<Message.Message>, limit: number): "sent" | "full" | "closed" {
+    if (this.stopSignal.reason !== undefined) return "closed"
+    if (this.#transport.outboundCost() > limit) return "full"
+    return this.#transport.write(messages) ? "sent" : "closed"
+  }
+
+  /**
    * Stops this connection, unless it is stopping already: what has been read is still handed to the handler, then
    * the peer gets a Close frame. Doesn't wait for that.
    *

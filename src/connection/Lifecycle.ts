@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
+import { hasProperty, isTagged } from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
@@ -45,10 +46,14 @@ export interface SharedOptions extends Pick<ConnectionOptions, "now"> {
   readonly onClosed: (connection: Connection, reason: StopReason, code: number | null) => Effect.Effect<void>
 }
 
-/** How a handler ends that was stopped: interrupted, or by finding that it is too late to send. */
+/** How a handler ends that was stopped: interrupted, or by finding that it is over, as a platform's `Socket` tells too. */
 const isExpected = (cause: Cause.Cause<unknown>): boolean =>
   Cause.isInterruptedOnly(cause) ||
-  Option.exists(Cause.failureOption(cause), (error) => error instanceof ConnectionClosed)
+  Option.exists(
+    Cause.failureOption(cause),
+    (error) =>
+      error instanceof ConnectionClosed || (isTagged(error, "SocketError") && hasProperty(error, "code"))
+  )
 
 /** The life of one connection. */
 export class Lifecycle implements TransportListener {

@@ -5,7 +5,8 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import * as Frame from "../protocol/Frame.js"
-import type { Message } from "../protocol/Message.js"
+import { type Message, Prepared } from "../protocol/Message.js"
+import { MESSAGE_OVERHEAD } from "./Inbox.js"
 import { TurnCork } from "./TurnCork.js"
 import { type Waiters, waitersUntil } from "./Waiters.js"
 import type { WsSocket } from "./WsSocket.js"
@@ -16,8 +17,17 @@ import type { WsSocket } from "./WsSocket.js"
  */
 const COPIED = { average: 2 * 1024, most: 64 * 1024 }
 
-const TEXT = { binary: false }
-const BINARY = { binary: true }
+/** How `ws` is to send a message. */
+const SENT = {
+  Text: { binary: false },
+  Binary: { binary: true }
+}
+
+/** How it is to send one that is never compressed. */
+const PREPARED = {
+  Text: { binary: false, compress: false },
+  Binary: { binary: true, compress: false }
+}
 
 /** What is written to a peer. */
 export class Outbox {
@@ -35,8 +45,10 @@ export class Outbox {
   #flushers: Waiters | undefined = undefined
   /** Outbound bytes that may be buffered before writes wait. */
   #limit: number
-  /** Batches that the kernel has yet to take. */
+  /** Batches whose callback has yet to come. */
   #unwritten = 0
+  /** Those of them, the oldest, that are known to be taken: of what the kernel takes at once Node tells later in the turn. */
+  #taken = 0
   #isOver = false
   #afterLast: (() => void) | undefined = undefined
 
@@ -56,9 +68,16 @@ export class Outbox {
     return this.#ws.bufferedAmount
   }
 
+  /** The memory that what waits takes, in bytes. */
+  cost(): number {
+    const bytes = this.bufferedBytes
+    if (bytes === 0) this.#taken = this.#unwritten
+    return bytes === 0 ? 0 : bytes + MESSAGE_OVERHEAD * (this.#unwritten - this.#taken)
+  }
+
   /** Whether messages wait to be compressed. */
   get isQueueing(): boolean {
-    return this.#ws.bufferedAmount > this.#socket.writableLength
+    return !this.#isPlain && this.#ws.isCompressing
   }
 
   /** Whether more is buffered than should be. */
@@ -68,7 +87,7 @@ export class Outbox {
 
   /** Whether nothing waits to be taken, or will be. */
   get isFlushed(): boolean {
-    return this.#isOver || this.#ws.bufferedAmount === 0
+    return this.#isOver || (this.#ws.bufferedAmount === 0 && !this.isQueueing)
   }
 
   /** Writes messages as one batch. */
@@ -77,6 +96,14 @@ export class Outbox {
     this.messages += messages.length
     for (const { bytes } of messages) this.bytes += bytes.length
     this.#unwritten++
+    if (messages.length === 1) {
+      const only = Chunk.unsafeHead(messages)
+      // It must not overtake what is being compressed.
+      if (only instanceof Prepared && !this.isQueueing) {
+        this.#socket.write(only.frame, this.#onWritten)
+        return
+      }
+    }
     if (!this.#isPlain) return this.#compress(messages)
     const size = Frame.sizeOf(messages)
     if (size <= Math.min(COPIED.average * messages.length, COPIED.most))
@@ -101,8 +128,9 @@ export class Outbox {
     const last = messages.length - 1
     this.#socket.cork()
     for (let i = 0; i <= last; i++) {
-      const { _tag, bytes } = Chunk.unsafeGet(messages, i)
-      const options = _tag === "Text" ? TEXT : BINARY
+      const message = Chunk.unsafeGet(messages, i)
+      const { _tag, bytes } = message
+      const options = message instanceof Prepared ? PREPARED[_tag] : SENT[_tag]
       if (i < last) this.#ws.send(bytes, options)
       else this.#ws.send(bytes, options, this.#onWritten)
     }
@@ -160,6 +188,7 @@ export class Outbox {
 
   readonly #onWritten = (): void => {
     this.#unwritten--
+    if (this.#taken > 0) this.#taken--
     if (this.#unwritten === 0) {
       const then = this.#afterLast
       this.#afterLast = undefined

@@ -12,6 +12,13 @@ export interface StopSignal {
   readonly reason: StopReason | undefined
   /** Waits for the stop, and tells its reason. */
   readonly await: Effect.Effect<StopReason>
+  /**
+   * Calls back once when it is given, within the call that gives it, so that nobody has to wait in a fiber; not at all
+   * if it has been. The result takes the callback back.
+   *
+   * @internal
+   */
+  readonly onGiven: (callback: () => void) => () => void
 }
 
 /** A stop signal in the hands of who gives it: the lifecycle, and nobody else, since there is more to a stop. */
@@ -19,6 +26,7 @@ export class StopSwitch implements StopSignal {
   /** Made when somebody waits for it, which the lifecycle doesn't: it costs memory. */
   #deferred: Deferred.Deferred<StopReason> | undefined = undefined
   #reason: StopReason | undefined = undefined
+  #callbacks: Set<() => void> | undefined = undefined
 
   get reason(): StopReason | undefined {
     return this.#reason
@@ -32,6 +40,13 @@ export class StopSwitch implements StopSignal {
     })
   }
 
+  onGiven(callback: () => void): () => void {
+    if (this.#reason === undefined) (this.#callbacks ??= new Set()).add(callback)
+    return () => {
+      this.#callbacks?.delete(callback)
+    }
+  }
+
   /**
    * Gives the signal, unless it was given before. Synchronous, so that the callbacks of a socket give it in the
    * order in which things happen on the wire.
@@ -41,6 +56,9 @@ export class StopSwitch implements StopSignal {
   give(reason: StopReason): boolean {
     if (this.#reason !== undefined) return false
     this.#reason = reason
+    const callbacks = this.#callbacks
+    this.#callbacks = undefined
+    if (callbacks !== undefined) for (const callback of callbacks) callback()
     if (this.#deferred !== undefined) Deferred.unsafeDone(this.#deferred, Effect.succeed(reason))
     return true
   }

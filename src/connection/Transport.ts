@@ -57,6 +57,8 @@ export interface Transport {
   readonly bufferedBytes: () => number
   /** Those of them that the kernel could take. */
   readonly untakenBytes: () => number
+  /** The memory that they take, in bytes. */
+  readonly outboundCost: () => number
   /** Writes messages as one batch. False if it was too late: a Close frame has been sent, or TCP is gone. */
   readonly write: (messages: Chunk.Chunk<Message>) => boolean
   /** Waits while more than the high-water mark is buffered, and no longer than until the connection ends. To be asked for when it is run. */

@@ -20,6 +20,9 @@ type Listener = (this: Socket) => void
 
 const NOTHING = Buffer.alloc(0)
 
+/** The state of a sender of `ws` that compresses nothing. */
+const AT_REST = 0
+
 /** What is wrong with a message that is larger than it may be. */
 export const tooBig = { code: CloseCode.MESSAGE_TOO_BIG, reason: "message too big" }
 
@@ -66,6 +69,8 @@ const SMALL_PIECE = 1024
 export class WsSocket extends WebSocket {
   /** Where `ws` parses. With compression it may be behind what was read from TCP. */
   declare readonly _receiver: Writable & { readonly _buffers: Array<Buffer>; readonly _errored: boolean }
+  /** Where `ws` compresses. */
+  declare readonly _sender: { readonly _state: number }
   #listener: WsListener | undefined
   #badFrameCode: number | undefined
   #isSaid = false
@@ -103,6 +108,11 @@ export class WsSocket extends WebSocket {
     return this.#listener
   }
 
+  /** Whether a message is being compressed, behind which all others wait. Its bytes alone don't tell: it may be empty. */
+  get isCompressing(): boolean {
+    return this._sender._state !== AT_REST
+  }
+
   /** Tells of an error: a bad frame, or that TCP has failed. */
   tell(error: Error): void {
     if (this.#badFrameCode === undefined) this.#listener?.onFailed()
@@ -136,7 +146,8 @@ export class WsSocket extends WebSocket {
 
   /** Lets `ws` see the end of TCP: it ends its own side too. */
   passEnd(): void {
-    if (this.#socket === undefined) return
+    // One that is destroyed has ended, and `ws` has forgotten what its listeners would look for.
+    if (this.#socket === undefined || this.#socket.destroyed) return
     // Of what it would do this is left to do; to end a stream again makes an error, with its stack.
     if (this.#socket.writableEnded) this._receiver.end()
     else for (const listener of this.#endListeners) listener.call(this.#socket)

@@ -85,6 +85,10 @@ export class WsTransport implements RawTransport, WsListener {
     return this.#outbox.bufferedBytes
   }
 
+  outboundCost(): number {
+    return this.#outbox.cost()
+  }
+
   write(messages: Chunk.Chunk<Message>): boolean {
     if (!this.#canSend) return false
     this.#outbox.write(messages)
@@ -133,8 +137,7 @@ export class WsTransport implements RawTransport, WsListener {
   close(code: number | undefined, reason: string): boolean {
     const isOpen = this.#ws.readyState === this.#ws.OPEN
     if (!this.#say()) return false
-    if (code === undefined) this.#ws.sendClose()
-    else this.#ws.sendClose(code, reason)
+    this.#ws.sendClose(code, reason)
     // A failed connection isn't kept for the peer's answer (RFC 6455 section 7.1.7).
     if (this.#isFailed || this.#peerEnded) this.#endSoon()
     this.#ws.resume()
@@ -171,8 +174,7 @@ export class WsTransport implements RawTransport, WsListener {
   readonly isClosed = (): boolean => this.#isClosed
 
   get closed(): Effect.Effect<void> {
-    this.#closers ??= waitersUntil(() => this.#isClosed)
-    return this.#closers.until
+    return (this.#closers ??= waitersUntil(() => this.#isClosed)).until
   }
 
   /** The peer ends the connection. What it sent before can still be taken. */
@@ -223,12 +225,10 @@ export class WsTransport implements RawTransport, WsListener {
   }
 
   #endSoon(): void {
-    this.#outbox.afterLast(() => this.#endNow())
-  }
-
-  #endNow(): void {
-    if (this.#peerEnded) this.#ws.passEnd()
-    else if (!this.#socket.destroyed) this.#socket.end()
+    this.#outbox.afterLast(() => {
+      if (this.#peerEnded) this.#ws.passEnd()
+      else if (!this.#socket.destroyed) this.#socket.end()
+    })
   }
 
   #say(): boolean {

@@ -30,7 +30,8 @@ export interface Outlet {
   readonly release: () => void
 }
 
-const NOTHING = { messages: 0, bytes: 0 }
+/** None of them. */
+export const NOTHING: Count = { messages: 0, bytes: 0 }
 
 const passing = {
   control: (_: "ping" | "pong", send: () => void): void => send(),

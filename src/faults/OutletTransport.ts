@@ -3,8 +3,9 @@
  */
 import type * as Effect from "effect/Effect"
 import type { RawTransport } from "../connection/Transport.js"
+import { MESSAGE_OVERHEAD } from "../connection/Inbox.js"
 import { Waiters } from "../connection/Waiters.js"
-import type { Count, Outlet } from "./Outlet.js"
+import { type Count, NOTHING, type Outlet } from "./Outlet.js"
 import { PassThrough } from "./PassThrough.js"
 import type { Tools } from "./Tools.js"
 
@@ -42,6 +43,11 @@ export class OutletTransport extends PassThrough<RawTransport> {
     return this.inner.bufferedBytes() + (this.outlet?.held().bytes ?? 0)
   }
 
+  override outboundCost(): number {
+    const { bytes, messages } = this.outlet?.held() ?? NOTHING
+    return this.inner.outboundCost() + bytes + MESSAGE_OVERHEAD * messages
+  }
+
   override get drained(): Effect.Effect<void> {
     return this.#mayWrite() ? this.inner.drained : this.#writers.until
   }
@@ -71,7 +77,7 @@ export class OutletTransport extends PassThrough<RawTransport> {
   }
 
   #mayWrite(): boolean {
-    const { bytes = 0, messages = 0 } = this.outlet?.held() ?? {}
+    const { bytes, messages } = this.outlet?.held() ?? NOTHING
     if (messages === 0 || this.isGone) return true
     return messages <= MOST_HELD && bytes + this.inner.bufferedBytes() <= this.tools.highWaterMark
   }

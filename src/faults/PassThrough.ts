@@ -74,6 +74,10 @@ export class PassThrough<Inner extends Transport> implements Transport {
     return this.inner.untakenBytes()
   }
 
+  outboundCost(): number {
+    return this.inner.outboundCost()
+  }
+
   write(messages: Chunk.Chunk<Message>): boolean {
     return this.inner.write(messages)
   }

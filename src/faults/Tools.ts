@@ -34,7 +34,8 @@ export const later = ({ run }: Tools, millis: number, callback: () => void): (()
 
 /** Calls back when the kernel has taken all that was written; at once if it has. */
 export const whenFlushed = ({ inner, run }: Tools, callback: () => void): void => {
-  if (inner.untakenBytes() === 0) callback()
+  // An empty message that is being compressed has no bytes that wait.
+  if (inner.untakenBytes() === 0 && !inner.isQueueing()) callback()
   else run(Effect.zipRight(inner.flushed, Effect.sync(callback)))
 }
 

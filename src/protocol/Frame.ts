@@ -1,10 +1,15 @@
 /**
  * A frame as a server sends it: not masked (RFC 6455 section 5.2).
  */
-import type { Message } from "./Message.js"
 
 /** What a data frame carries. */
 export const OPCODES = { Text: 0x1, Binary: 0x2 } as const
+
+/** A message, as far as its frame goes. */
+interface Data {
+  readonly _tag: keyof typeof OPCODES
+  readonly bytes: Uint8Array
+}
 
 /** The second reserved bit: no extension that this server speaks gives it a meaning, so no peer may accept it. */
 export const RSV2 = 0x20
@@ -12,20 +17,20 @@ export const RSV2 = 0x20
 const FIN = 0x80
 
 /** A message as an unfragmented frame. */
-export const whole = ({ _tag, bytes }: Message, reserved = 0): Buffer =>
+export const whole = ({ _tag, bytes }: Data, reserved = 0): Buffer =>
   Buffer.concat([header(_tag, bytes.length, reserved), bytes])
 
 const headerSize = (size: number): number => (size < 126 ? 2 : size < 65_536 ? 4 : 10)
 
 /** How many bytes messages take as unfragmented frames. */
-export const sizeOf = (messages: Iterable<Message>): number => {
+export const sizeOf = (messages: Iterable<Data>): number => {
   let sum = 0
   for (const { bytes } of messages) sum += headerSize(bytes.length) + bytes.length
   return sum
 }
 
 /** Messages as unfragmented frames, which take so many bytes. */
-export const join = (messages: Iterable<Message>, size: number): Buffer => {
+export const join = (messages: Iterable<Data>, size: number): Buffer => {
   const frames = Buffer.allocUnsafe(size)
   let at = 0
   for (const { _tag, bytes } of messages) {

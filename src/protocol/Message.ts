@@ -1,6 +1,7 @@
 /**
  * A message: what one or more data frames add up to (RFC 6455 section 5.6).
  */
+import * as Frame from "./Frame.js"
 
 /**
  * A text or binary message.
@@ -36,3 +37,36 @@ export type Sendable = Message | string | Uint8Array
 /** Turns what can be sent into a message. */
 export const from = (value: Sendable): Message =>
   typeof value === "string" ? text(value) : value instanceof Message ? value : binary(value)
+
+/** A message that is encoded already: to whomever it is sent, it is the same bytes of memory. */
+export class Prepared extends Message {
+  /** The frame that it is sent as: whole, not masked, and never compressed. */
+  readonly frame: Uint8Array
+
+  constructor({ _tag, bytes }: Message) {
+    const frame = Frame.whole({ _tag, bytes })
+    super(_tag, frame.subarray(frame.length - bytes.length))
+    this.frame = frame
+  }
+}
+
+/**
+ * Encodes a message once, to be sent many times: nothing is copied or encoded for each connection. It is sent
+ * uncompressed, whatever the connection has agreed on (RFC 7692 section 6 allows that). The bytes are copied: what
+ * becomes of them afterwards doesn't matter.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { type Connection, Message } from "answerback"
+ *
+ * const greeting = Message.prepare("welcome")
+ *
+ * export const greet = (connections: ReadonlyArray<Connection>) =>
+ *   Effect.forEach(connections, (connection) => connection.send(greeting), { discard: true })
+ * ```
+ */
+export const prepare = (value: Sendable): Prepared => {
+  const message = from(value)
+  return message instanceof Prepared ? message : new Prepared(message)
+}

@@ -1,6 +1,7 @@
 /**
  * What is measured, and how.
  */
+import { broadcasts } from "./broadcast.js"
 import type { Outcome } from "./Figures.js"
 import { workers } from "./many.js"
 import { YARDSTICK } from "./peers.js"
@@ -245,6 +246,7 @@ const steered: Measure = {
 /** All of them. */
 export const measures: ReadonlyArray<Measure> = [
   echoes,
+  broadcasts,
   steady,
   handshakes,
   idle,

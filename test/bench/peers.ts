@@ -24,7 +24,8 @@ export interface Missing {
   readonly why: string
 }
 
-const fileOf = (name: string): string =>
+/** A server in the folder of servers. */
+export const fileOf = (name: string): string =>
   fileURLToPath(new URL(`../../test/bench/servers/${name}`, import.meta.url))
 
 /** Sets a variable of the environment where there is compression. */

@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
 import * as Message from "../../src/protocol/Message.js"
+import * as Frames from "../support/frames.js"
 
 describe("a message", () => {
   it("of text carries its UTF-8 bytes (RFC 6455 section 5.6)", () => {
@@ -61,5 +62,41 @@ describe("a message", () => {
 
   it.prop("of bytes gives back every byte", [FC.uint8Array()], ([bytes]) => {
     expect(Message.from(bytes).bytes).toEqual(bytes)
+  })
+})
+
+describe("a prepared message", () => {
+  const opcodes = { Text: Frames.TEXT, Binary: Frames.BINARY }
+
+  for (const size of [0, 1, 125, 126, 65_535, 65_536])
+    it(`of ${size} bytes keeps the frame that it is sent as (RFC 6455 section 5.2)`, () => {
+      const bytes = Buffer.alloc(size, "payload")
+      for (const of of [Message.binary(bytes), Message.text(bytes.toString())]) {
+        const prepared = Message.prepare(of)
+        expect(prepared._tag).toBe(of._tag)
+        expect(Buffer.from(prepared.bytes).equals(bytes)).toBe(true)
+        expect(prepared.text).toBe(bytes.toString())
+        const expected = Frames.frame({ opcode: opcodes[of._tag], payload: bytes, mask: false })
+        expect(Buffer.from(prepared.frame).equals(expected)).toBe(true)
+      }
+    })
+
+  it("is made of whatever can be sent, once", () => {
+    const prepared = Message.prepare("text")
+    expect(prepared._tag).toBe("Text")
+    expect(Message.prepare(Uint8Array.of(1))._tag).toBe("Binary")
+    expect(Message.prepare(prepared)).toBe(prepared)
+    expect(Message.from(prepared)).toBe(prepared)
+  })
+
+  it("has its bytes once, in its frame, and isn't changed with those that it was made of", () => {
+    const bytes = Buffer.from("before")
+    const prepared = Message.prepare(bytes)
+    bytes.fill("x")
+    expect(prepared.text).toBe("before")
+    expect(prepared.bytes.buffer).toBe(prepared.frame.buffer)
+    expect(prepared.bytes.byteOffset + prepared.bytes.length).toBe(
+      prepared.frame.byteOffset + prepared.frame.length
+    )
   })
 })

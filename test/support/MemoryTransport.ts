@@ -210,6 +210,10 @@ export class MemoryTransport implements RawTransport {
     return this.#buffered
   }
 
+  outboundCost(): number {
+    return this.#buffered
+  }
+
   write(messages: Chunk.Chunk<Message.Message>): boolean {
     if (this.#isSaid) return false
     this.#do({ _tag: "write", texts: Array.from(messages, ({ text }) => text) })

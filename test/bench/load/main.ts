@@ -2,6 +2,7 @@
  * The load generator as a process of its own, so that it shares no core and no garbage with whoever is measured. Does
  * what it is sent, one thing after the other.
  */
+import * as BroadcastLoad from "./BroadcastLoad.js"
 import * as EchoLoad from "./EchoLoad.js"
 import * as FloodLoad from "./FloodLoad.js"
 import * as IdleLoad from "./IdleLoad.js"
@@ -11,6 +12,7 @@ import * as StopLoad from "./StopLoad.js"
 /** What can be asked for, and what is answered. */
 export interface Jobs {
   readonly echo: (job: EchoLoad.EchoJob) => Promise<EchoLoad.EchoResult>
+  readonly broadcast: (job: BroadcastLoad.BroadcastJob) => Promise<BroadcastLoad.BroadcastResult>
   readonly open: (job: OpenLoad.OpenJob) => Promise<OpenLoad.OpenResult>
   readonly flood: (job: FloodLoad.FloodJob) => Promise<FloodLoad.FloodResult>
   readonly stop: (job: StopLoad.StopJob) => Promise<StopLoad.StopResult>
@@ -35,6 +37,7 @@ let held: ReadonlyArray<IdleLoad.Held> = []
 
 const jobs: Jobs = {
   echo: EchoLoad.run,
+  broadcast: BroadcastLoad.run,
   open: OpenLoad.run,
   flood: FloodLoad.run,
   stop: StopLoad.run,
