@@ -1,9 +1,12 @@
 /**
  * What a program does with its connections.
  */
+import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { hasProperty, isTagged } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import type { Connection } from "./Connection.js"
+import { type Connection, ConnectionClosed } from "./Connection.js"
 
 /**
  * What a program does with a connection. When it ends the connection is closed with 1000; when it fails, with 1011. Its
@@ -31,3 +34,12 @@ export type Handler<E = never, R = never, A = void> = (
 export type Handle<E = unknown, R = never> = (
   connection: Connection
 ) => Effect.Effect<unknown, E, R | Scope.Scope>
+
+/** How a handler ends that was stopped: interrupted, or by finding that it is over, as a platform's `Socket` tells too. */
+export const isExpected = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.isInterruptedOnly(cause) ||
+  Option.exists(
+    Cause.failureOption(cause),
+    (error) =>
+      error instanceof ConnectionClosed || (isTagged(error, "SocketError") && hasProperty(error, "code"))
+  )

@@ -9,14 +9,12 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
-import * as Option from "effect/Option"
-import { hasProperty, isTagged } from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
-import { Connection, ConnectionClosed, type ConnectionOptions } from "./Connection.js"
+import { Connection, type ConnectionOptions } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
-import type { Handle } from "./Handler.js"
+import { type Handle, isExpected } from "./Handler.js"
 import type { Monotonic } from "./Monotonic.js"
 import { StopSwitch } from "./StopSignal.js"
 import type { Transport, TransportListener } from "./Transport.js"
@@ -45,15 +43,6 @@ export interface SharedOptions extends Pick<ConnectionOptions, "now"> {
   /** Run once, when the TCP connection is gone, with the close code that was sent or received. */
   readonly onClosed: (connection: Connection, reason: StopReason, code: number | null) => Effect.Effect<void>
 }
-
-/** How a handler ends that was stopped: interrupted, or by finding that it is over, as a platform's `Socket` tells too. */
-const isExpected = (cause: Cause.Cause<unknown>): boolean =>
-  Cause.isInterruptedOnly(cause) ||
-  Option.exists(
-    Cause.failureOption(cause),
-    (error) =>
-      error instanceof ConnectionClosed || (isTagged(error, "SocketError") && hasProperty(error, "code"))
-  )
 
 /** The life of one connection. */
 export class Lifecycle implements TransportListener {
