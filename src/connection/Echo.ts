@@ -13,6 +13,16 @@ import type { Connection, ConnectionClosed } from "./Connection.js"
  *
  * A loop over the pull of the stream, in the connection's own fiber and scope: running the stream would fork a second
  * fiber, which doubles the memory of an idle connection.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, echo } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // A part of a handler like any other: here it also says who has come.
+ * export const greeting = (connection: Connection) =>
+ *   Effect.zipRight(connection.send(`welcome, ${connection.remote}`), echo(connection))
+ * ```
  */
 export const echo = (connection: Connection): Effect.Effect<void, ConnectionClosed, Scope.Scope> =>
   // The pull of its channel, since that of the stream itself turns each chunk over once more, for errors that there

@@ -19,7 +19,21 @@ import { queryOf } from "../protocol/Target.js"
 import * as FaultPlan from "./FaultPlan.js"
 import { Interruptible, type SharedTools } from "./Interruptible.js"
 
-/** A handshake, for which it is to be decided what goes wrong. */
+/**
+ * A handshake, for which it is to be decided what goes wrong.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan, Faults } from "answerback"
+ *
+ * // Only who says that it is a test is spoiled.
+ * const planOf = ({ headers, target }: Faults.FaultRequest) =>
+ *   headers["x-test"] !== undefined && target.startsWith("/chat")
+ *     ? FaultPlan.make({ fault: "reset", after: "3msg" })
+ *     : undefined
+ * export const ForTests = Faults.layer(planOf)
+ * ```
+ */
 export interface FaultRequest extends Request {
   /** What the request asks for: path and query. */
   readonly target: string
@@ -39,7 +53,23 @@ export type Wrapper = (inner: RawTransport, plan: FaultPlan.ConnectionPlan | und
  */
 export type Askers = "clients" | "operators" | "nobody"
 
-/** What goes wrong with the connections of a server. */
+/**
+ * What goes wrong with the connections of a server.
+ *
+ * @example
+ * ```ts
+ * import { echo, Connections, FaultPlan, Faults, WebSocketServer } from "answerback"
+ * import { Effect, Layer } from "effect"
+ *
+ * // A test that all peers notice that the server has gone silent.
+ * export const silence = Effect.gen(function* () {
+ *   const { list } = yield* Connections
+ *   const { apply } = yield* Faults.Faults
+ *   for (const { id } of yield* list) yield* apply(id, FaultPlan.make({ fault: "mute" }))
+ * })
+ * export const Server = WebSocketServer.layer(echo, { port: 0 }).pipe(Layer.provideMerge(Faults.layer()))
+ * ```
+ */
 export class Faults extends Context.Tag("answerback/Faults")<
   Faults,
   {
@@ -141,6 +171,19 @@ const make = (
 /**
  * Faults by code: a program, or its tests, decide for each handshake what goes wrong with its connection, and let go
  * wrong what is open with `apply`.
+ *
+ * @example
+ * ```ts
+ * import { echo, FaultPlan, Faults, WebSocketServer } from "answerback"
+ * import { Layer } from "effect"
+ *
+ * // Every second handshake is refused: does the client come back?
+ * let handshakes = 0
+ * const Flaky = Faults.layer(() =>
+ *   handshakes++ % 2 === 0 ? FaultPlan.make({ fault: "refuse", status: 503, "retry-after": 1 }) : undefined
+ * )
+ * export const Server = WebSocketServer.layer(echo, { port: 0 }).pipe(Layer.provide(Flaky))
+ * ```
  */
 export const layer = (
   planOf: (request: FaultRequest) => FaultPlan.FaultPlan | undefined = () => undefined
@@ -153,6 +196,17 @@ export const layer = (
 /**
  * Faults that clients ask for in the URL that they connect to: `ws://host/echo?fault=reset&after=3msg`. A handshake
  * that asks for one that can't be read is refused with 400, or with 403 where faults are off.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Faults, WebSocketServer } from "answerback"
+ * import { Layer, Stream } from "effect"
+ *
+ * // What `EchoServer` can do, with another handler: /shout?fault=delay&time=1s
+ * const shout = (connection: Connection) =>
+ *   Stream.runForEach(connection.messages, ({ text }) => connection.send(text.toUpperCase()))
+ * export const Server = WebSocketServer.layer(shout, { path: "/shout" }).pipe(Layer.provide(Faults.layerUrl()))
+ * ```
  */
 export const layerUrl = (isOn = true): Layer.Layer<Faults> =>
   Layer.scoped(

@@ -4,7 +4,22 @@
 import type { Connection } from "../connection/Connection.js"
 import type { ConnectionId } from "../protocol/ConnectionId.js"
 
-/** A snapshot of a connection. Times are in milliseconds since 1970; bytes are payload bytes. */
+/**
+ * A snapshot of a connection. Times are in milliseconds since 1970; bytes are payload bytes.
+ *
+ * @example
+ * ```ts
+ * import { type ConnectionInfo, Connections } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // Who has the most waiting to be taken?
+ * const byBacklog = (a: ConnectionInfo, b: ConnectionInfo) => b.bufferedBytes - a.bufferedBytes
+ * export const slowest = Effect.gen(function* () {
+ *   const { list } = yield* Connections
+ *   return [...(yield* list)].sort(byBacklog).slice(0, 10)
+ * })
+ * ```
+ */
 export interface ConnectionInfo {
   readonly id: ConnectionId
   /** `address:port` of the peer. */
