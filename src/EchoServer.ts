@@ -9,6 +9,7 @@ import { echo } from "./connection/Echo.js"
 import * as Faults from "./faults/Faults.js"
 import type { StartError } from "./http/StartError.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
+import * as Endpoint from "./server/Endpoint.js"
 import * as WebSocketServer from "./WebSocketServer.js"
 
 /**
@@ -27,10 +28,13 @@ import * as WebSocketServer from "./WebSocketServer.js"
  * export const Echo = EchoServer.fromConfig.pipe(Layer.provide(Settings))
  * ```
  */
-export const fromConfig: Layer.Layer<WebSocketServer.Provided, StartError, ServerConfig> =
-  Layer.scopedContext(WebSocketServer.make(echo)).pipe(
-    Layer.provide(Layer.unwrapEffect(Effect.map(ServerConfig, ({ faults }) => Faults.layerUrl(faults))))
-  )
+export const fromConfig: Layer.Layer<
+  WebSocketServer.Provided,
+  StartError | ConfigError.ConfigError,
+  ServerConfig
+> = Layer.scopedContext(
+  Effect.flatMap(ServerConfig, ({ path }) => WebSocketServer.make({ [path]: Endpoint.make(echo) }))
+).pipe(Layer.provide(Layer.unwrapEffect(Effect.map(ServerConfig, ({ faults }) => Faults.layerUrl(faults)))))
 
 /**
  * An echo server with settings that a program wrote.

@@ -109,6 +109,26 @@ export interface ServerOptions {
   readonly tlsKey?: string
 }
 
+/** The settings that each endpoint of a server may have for itself. */
+const ofEndpoints = [
+  "subprotocols",
+  "origins",
+  "compression",
+  "maxPayload",
+  "maxConnections",
+  "maxConnectionsPerAddress",
+  "heartbeatInterval",
+  "heartbeatTimeout",
+  "idleTimeout",
+  "maxLifetime",
+  "sendTimeout",
+  "highWaterMark",
+  "closeTimeout"
+] as const satisfies ReadonlyArray<keyof ServerOptions & keyof ServerSettings>
+
+/** Limits and policies of an endpoint. `maxConnections` and `maxConnectionsPerAddress` count beside those of the server. */
+export interface Limits extends Pick<ServerOptions, (typeof ofEndpoints)[number]> {}
+
 /** Says what is wrong with settings that can each be read, but don't go together. */
 export const contradiction = (settings: ServerSettings): string | undefined =>
   (settings.tlsCert === undefined) === (settings.tlsKey === undefined)
@@ -146,6 +166,18 @@ export class ServerConfig extends Context.Tag("answerback/ServerConfig")<ServerC
     Effect.flatMap(written(settings), (variables) =>
       Effect.withConfigProvider(ServerConfig.config, ConfigProvider.fromMap(variables))
     )
+
+  /** The settings of an endpoint: its own, and for the rest those of its server. */
+  static readonly within = (
+    settings: ServerSettings,
+    limits: Limits
+  ): Effect.Effect<ServerSettings, ConfigError.ConfigError> =>
+    Effect.map(ServerConfig.make(limits), (own) => ({
+      ...settings,
+      ...Object.fromEntries(
+        ofEndpoints.flatMap((name) => (limits[name] === undefined ? [] : [[name, own[name]]]))
+      )
+    }))
 
   /** Settings that a program wrote. */
   static readonly layer = (settings?: ServerOptions): Layer.Layer<ServerConfig, ConfigError.ConfigError> =>

@@ -7,39 +7,31 @@ import * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { Handler } from "./connection/Connection.js"
-import * as Deadlines from "./connection/Deadlines.js"
-import { monotonic } from "./connection/Monotonic.js"
-import { TcpWire } from "./connection/Wire.js"
 import * as Admin from "./admin/Admin.js"
-import { acceptor } from "./connection/WsSocket.js"
-import { WsTransport } from "./connection/WsTransport.js"
-import { Faults } from "./faults/Faults.js"
+import * as Deadlines from "./connection/Deadlines.js"
+import type { Handler } from "./connection/Handler.js"
 import * as Cluster from "./cluster/Cluster.js"
 import * as Fleet from "./cluster/Fleet.js"
 import { ofPlaces, Places } from "./http/Admission.js"
 import * as Address from "./http/Address.js"
 import * as Console from "./http/Console.js"
-import * as Handshakes from "./http/Handshakes.js"
 import * as HttpServer from "./http/HttpServer.js"
 import * as Listener from "./http/Listener.js"
-import * as Peer from "./http/Peer.js"
 import * as Routes from "./http/Routes.js"
 import type { StartError } from "./http/StartError.js"
-import type * as Handshake from "./protocol/Handshake.js"
-import { StopReason } from "./protocol/StopReason.js"
-import * as Connections from "./registry/Connections.js"
+import * as Handshake from "./protocol/Handshake.js"
+import { pathOf } from "./protocol/Target.js"
+import { Connections } from "./registry/Connections.js"
+import * as Dispatch from "./server/Dispatch.js"
+import * as Endpoint from "./server/Endpoint.js"
+import * as Engine from "./server/Engine.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
-import * as Metrics from "./telemetry/Metrics.js"
 import * as Prometheus from "./telemetry/Prometheus.js"
-import * as Tracing from "./telemetry/Tracing.js"
 
 /** A server that listens; its scope closing is its shutdown. */
 export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<
@@ -48,50 +40,25 @@ export class WebSocketServer extends Context.Tag("answerback/WebSocketServer")<
 >() {}
 
 /**
- * Starts a server whose connections have this handler. When the scope closes the server shuts down: it turns not
- * ready, goes on for `drainDelay`, stops listening, stops every connection with `ServerShutdown`, and is gone when
- * all have ended, at the latest after `drainTimeout`.
+ * Starts a server with these endpoints. When the scope closes the server shuts down: it turns not ready, goes on for
+ * `drainDelay`, stops listening, stops every connection with `ServerShutdown`, and is gone when all have ended, at the
+ * latest after `drainTimeout`.
  */
-export const make = <E, R>(
-  handler: Handler<E, R>
+export const make = <R>(
+  endpoints: Readonly<Record<string, Endpoint.Endpoint<R>>>
 ): Effect.Effect<
-  Context.Context<WebSocketServer | Connections.Connections>,
-  StartError,
-  ServerConfig | Scope.Scope | Exclude<R, Scope.Scope>
+  Context.Context<WebSocketServer | Connections>,
+  StartError | ConfigError.ConfigError,
+  ServerConfig | Scope.Scope | R
 > =>
   Effect.gen(function* () {
     const config = yield* ServerConfig
-    const metrics = yield* Metrics.make
-    const tracing = yield* Tracing.make
-    const registry = yield* Connections.make({
-      handler:
-        tracing === undefined ? handler : (connection) => tracing.within(connection.id, handler(connection)),
-      observers: tracing === undefined ? [metrics] : [metrics, tracing],
-      closeTimeout: config.closeTimeout,
-      watch: {
-        heartbeatInterval: Duration.toMillis(config.heartbeatInterval),
-        heartbeatTimeout: Duration.toMillis(config.heartbeatTimeout),
-        idleTimeout: Duration.toMillis(config.idleTimeout),
-        maxLifetime: Duration.toMillis(config.maxLifetime),
-        sendTimeout: Duration.toMillis(config.sendTimeout)
-      }
-    })
-    const faults = Option.getOrUndefined(yield* Effect.serviceOption(Faults))
-    const wrap = faults?.wrapper(config.highWaterMark)
-    let isDraining = false
-    let isClosing = false
-    const log = yield* FiberSet.makeRuntime<never, void>()
-    const peerOf = Peer.make(config.trustedProxies)
-    const onRefused = ({ remote }: Peer.Peer, { error, status }: Handshake.Refusal): void => {
-      metrics.rejected(status)
-      // At debug: a flood of them must not fill the disk.
-      log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
-    }
+    const engine = yield* Engine.make(config)
+    const { closing, connections, faults, log, metrics, onRefused, peerOf, registry } = engine
     const scheme = config.tlsCert === undefined ? "http" : "https"
-    const closing = yield* Deferred.make<void>()
     const { join } = Option.getOrElse(yield* Effect.serviceOption(Cluster.Cluster), () => Cluster.alone)
     const cluster = yield* join({
-      fleet: Fleet.ofServer(registry.connections, faults),
+      fleet: Fleet.ofServer(connections, faults),
       tags: () => [registry.tag],
       events: registry.events,
       families: () => metrics.families()
@@ -107,11 +74,12 @@ export const make = <E, R>(
       },
       peerOf
     })
+    const paths = Object.keys(endpoints)
     const onRequest = yield* NodeHttpServer.makeHandler(
       Routes.make({
         admin,
-        endpoint: config.path,
-        state: () => (isDraining ? "draining" : cluster.health()),
+        endpoints: paths,
+        state: () => (engine.isDraining() ? "draining" : cluster.health()),
         console: Console.settingsOf(config, faults?.askers ?? "nobody"),
         metrics: Effect.map(cluster.scrape ?? Effect.sync(() => metrics.families()), Prometheus.page),
         onRefused,
@@ -123,38 +91,18 @@ export const make = <E, R>(
         Routes.isRoutine(originalUrl)
       )
     )
-    const onUpgrade = Handshakes.make({
-      endpoint: config.path,
-      policy: {
-        scheme,
-        origins: config.origins,
-        subprotocols: config.subprotocols
-      },
-      admission: cluster.admission ?? ofPlaces(new Places(config)),
-      acceptor: acceptor({
-        maxPayload: config.maxPayload,
-        compression: config.compression,
-        closeTimeout: Duration.toMillis(config.closeTimeout)
-      }),
-      peerOf,
-      isClosing: () => isClosing,
+    const admission = cluster.admission ?? ofPlaces(new Places(config))
+    const fork = yield* registry.fork<R>()
+    const served = new Map<string, Engine.Served<R>>()
+    for (const [path, endpoint] of Object.entries(endpoints))
+      served.set(path, yield* engine.serve(endpoint, admission))
+    const onUpgrade = Dispatch.make({
+      endpoints: served,
+      fork,
       onRequest,
-      faults,
-      onOpen: ({ path, peer, plan, subprotocol, upgrade, ws }) => {
-        const { highWaterMark, maxPayload } = config
-        const { remote } = peer
-        const transport = new WsTransport(ws, upgrade.socket, {
-          wire: new TcpWire(upgrade.tcp),
-          remote,
-          highWaterMark,
-          maxPayload
-        })
-        const faulty = wrap?.(transport, plan)
-        const id = registry.accept(faulty ?? transport, { path, subprotocol })
-        if (id === undefined) transport.destroy()
-        else faulty?.opened(id)
-      },
-      onRefused
+      onLost: (request) => {
+        onRefused(peerOf(request.socket, request), Handshake.notFound(pathOf(request.url ?? ""), paths))
+      }
     })
 
     const listener = yield* Effect.acquireRelease(
@@ -171,10 +119,7 @@ export const make = <E, R>(
         },
         {
           onRequest,
-          onUpgrade: (upgrade) => {
-            tracing?.handshake()
-            onUpgrade(upgrade)
-          },
+          onUpgrade,
           onRefused: (socket, refusal) => onRefused(peerOf(socket), refusal),
           onError: (cause) => {
             log(Effect.logWarning("the listening socket failed", Cause.fail(cause)))
@@ -183,54 +128,88 @@ export const make = <E, R>(
       ),
       (listener) => listener.close
     )
+    engine.onClosing(listener.stopListening)
+    yield* Effect.addFinalizer(() => engine.drain)
 
-    const elapsed = yield* monotonic
-    yield* Effect.addFinalizer(() =>
-      Effect.gen(function* () {
-        isDraining = true
-        const timeout = Duration.toMillis(config.drainTimeout)
-        const deadline = elapsed() + timeout
-        yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
-        isClosing = true
-        yield* Deferred.succeed(closing, undefined)
-        yield* listener.stopListening
-        yield* registry.drain({
-          reason: StopReason.ServerShutdown({ code: config.shutdownCode }),
-          spread: config.drainSpread,
-          deadline
-        })
-      })
-    )
-
-    if (
-      Duration.greaterThanOrEqualTo(Duration.sum(config.drainDelay, config.drainSpread), config.drainTimeout)
-    ) {
-      yield* Effect.logWarning(
-        "drain-delay and drain-spread leave no time within drain-timeout: connections will be destroyed at a shutdown"
-      )
-    }
+    yield* Engine.warnings(config)
     const address = Address.of(listener.address, config)
     const urls = { url: address.url, websocket: address.webSocketUrl }
     yield* cluster.intake?.listening(urls) ?? Effect.annotateLogs(Effect.logInfo("listening"), urls)
-    return Context.merge(
-      Context.make(WebSocketServer, address),
-      Context.make(Connections.Connections, registry.connections)
-    )
+    return Context.merge(Context.make(WebSocketServer, address), Context.make(Connections, connections))
   })
 
 /** What the layers of a server provide. */
-export type Provided = WebSocketServer | Connections.Connections
+export type Provided = WebSocketServer | Connections
 
-/** A server with a handler of the program's own, and settings that it wrote. */
+/**
+ * A server with a handler of the program's own, and settings that it wrote. Its endpoint is at `path`.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketServer } from "answerback"
+ * import { Layer, Stream } from "effect"
+ *
+ * const Server = WebSocketServer.layer(
+ *   (connection) =>
+ *     Stream.runForEach(connection.messages, ({ text }) => connection.send(text.toUpperCase())),
+ *   { path: "/shout", port: 8080 }
+ * )
+ * export const main = Layer.launch(Server)
+ * ```
+ */
 export const layer = <E, R>(
   handler: Handler<E, R>,
   options?: ServerOptions
 ): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
-  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layer(options)))
+  Layer.provide(layerOf(handler), ServerConfig.layer(options))
 
-/** A server with a handler of the program's own, and settings from a `Config`, by default from `ANSWERBACK_*`. */
+/**
+ * A server with a handler of the program's own, and settings from a `Config`, by default from `ANSWERBACK_*`.
+ *
+ * @example
+ * ```ts
+ * import { echo, WebSocketServer } from "answerback"
+ * import { Layer } from "effect"
+ *
+ * // ANSWERBACK_PORT=9000 ANSWERBACK_IDLE_TIMEOUT=5m node main.js
+ * export const main = Layer.launch(WebSocketServer.layerConfig(echo))
+ * ```
+ */
 export const layerConfig = <E, R>(
   handler: Handler<E, R>,
   config?: Config.Config<ServerSettings>
 ): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
-  Layer.scopedContext(make(handler)).pipe(Layer.provide(ServerConfig.layerConfig(config)))
+  Layer.provide(layerOf(handler), ServerConfig.layerConfig(config))
+
+const layerOf = <E, R>(handler: Handler<E, R>) =>
+  Layer.scopedContext(Effect.flatMap(ServerConfig, ({ path }) => make({ [path]: Endpoint.make(handler) })))
+
+/**
+ * A server with several endpoints, each with a handler, limits and policies of its own. What an endpoint leaves out is as
+ * the server has it; `maxConnections` and `maxConnectionsPerAddress` of the server count over all of them.
+ *
+ * @example
+ * ```ts
+ * import { echo, Endpoint, WebSocketServer } from "answerback"
+ * import { Effect, Layer } from "effect"
+ *
+ * const clock = Endpoint.make({
+ *   maxPayload: 0,
+ *   handler: (connection) =>
+ *     Effect.forever(Effect.zipRight(connection.send(new Date().toISOString()), Effect.sleep("1 second")))
+ * })
+ * const Server = WebSocketServer.layerEndpoints(
+ *   { "/echo": Endpoint.make(echo), "/clock": clock },
+ *   { port: 8080, maxConnections: 50_000 }
+ * )
+ * export const main = Layer.launch(Server)
+ * ```
+ */
+export const layerEndpoints = <const E extends Endpoint.Endpoints>(
+  endpoints: E,
+  options?: Omit<ServerOptions, "path">
+): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Endpoint.Requires<E>> =>
+  Layer.provide(
+    Layer.scopedContext(make(Endpoint.together(endpoints))),
+    ServerConfig.layer({ ...options, path: Object.keys(endpoints)[0] ?? "/" })
+  )

@@ -39,6 +39,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
   cluster: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry"],
   admin: ["protocol", "config", "faults", "registry", "http", "cluster", "Version.ts"],
   "ServerConfig.ts": ["protocol", "config"],
+  server: ["protocol", "config", "connection", "faults", "registry", "http", "telemetry", "ServerConfig.ts"],
   "WebSocketServer.ts": [
     "protocol",
     "config",
@@ -49,8 +50,10 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "cluster",
     "admin",
     "telemetry",
-    "ServerConfig.ts"
+    "ServerConfig.ts",
+    "server"
   ],
+  "Upgrader.ts": ["http", "registry", "server", "ServerConfig.ts"],
   "EchoServer.ts": [
     "protocol",
     "config",
@@ -62,6 +65,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "admin",
     "telemetry",
     "ServerConfig.ts",
+    "server",
     "WebSocketServer.ts"
   ],
   "index.ts": [
@@ -75,8 +79,10 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "admin",
     "telemetry",
     "ServerConfig.ts",
+    "server",
     "WebSocketServer.ts",
-    "EchoServer.ts"
+    "EchoServer.ts",
+    "Upgrader.ts"
   ],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
@@ -91,6 +97,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "admin",
     "telemetry",
     "ServerConfig.ts",
+    "server",
     "WebSocketServer.ts",
     "EchoServer.ts",
     "Cli.ts",
@@ -119,7 +126,7 @@ const doors: ReadonlyArray<Door> = [
     what: "the network of Node",
     matches: /^(node:)?(http|http2|https|net|tls|dgram|cluster)$/,
     isOpenTo:
-      /^(http\/(HttpServer|Listener|Respond)|config\/Network|cluster\/(Intake|Primary|WorkerLayer|WorkerProcess))\.ts$/,
+      /^(http\/(Detached|HttpServer|Listener|Respond)|config\/Network|cluster\/(Intake|Primary|WorkerLayer|WorkerProcess))\.ts$/,
     isForValues: true
   },
   {
@@ -131,7 +138,8 @@ const doors: ReadonlyArray<Door> = [
   {
     what: "the platform of Effect",
     matches: /^@effect\/platform/,
-    isOpenTo: /^((http|admin)\/.*|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
+    isOpenTo:
+      /^((http|admin)\/.*|server\/.*|connection\/Connection\.ts|Upgrader\.ts|WebSocketServer\.ts|main\.ts|telemetry\/Otlp\.ts)$/,
     isForValues: false
   },
   {

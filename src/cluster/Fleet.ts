@@ -4,7 +4,7 @@
 import * as Data from "effect/Data"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { StopOptions } from "../connection/Connection.js"
+import type { StopOptions } from "../connection/StopOptions.js"
 import { disabled, type Faults } from "../faults/Faults.js"
 import type { InvalidClose } from "../protocol/CloseCode.js"
 import type { ConnectionNotFound } from "../protocol/ConnectionId.js"

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { stopReason } from "../connection/Connection.js"
+import { stopReason } from "../connection/StopOptions.js"
 import { ConnectionNotFound, serverOf } from "../protocol/ConnectionId.js"
 import type { ConnectionInfo } from "../registry/ConnectionInfo.js"
 import type { Fleet, NoAnswer, Unanswered } from "./Fleet.js"

@@ -1,17 +1,20 @@
 /**
  * One WebSocket connection, as its handler sees it.
  */
+import * as Headers from "@effect/platform/Headers"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as CloseCode from "../protocol/CloseCode.js"
 import type { ConnectionId } from "../protocol/ConnectionId.js"
 import * as Message from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
+import { queryOf } from "../protocol/Target.js"
+import { signal, type StopOptions, stopReason } from "./StopOptions.js"
+import type { About } from "./About.js"
 import type { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
 
@@ -24,38 +27,24 @@ export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
   }
 }
 
-/** What a handler does with a connection. Its resources live in the connection's scope. */
-export type Handler<E = never, R = never> = (
-  connection: Connection
-) => Effect.Effect<void, E, R | Scope.Scope>
-
 /** What a connection is made of. */
 export interface ConnectionOptions {
   readonly id: ConnectionId
-  readonly path: string
-  readonly subprotocol: string | undefined
+  readonly about: About
   readonly transport: Transport
   readonly stopSignal: StopSignal
   /** The time in milliseconds since 1970. */
   readonly now: () => number
-  /** Stops the connection, unless it is stopping already. */
+  readonly ending: Ending
+}
+
+/** Ends a connection, unless it is ending already. Synchronous. */
+export interface Ending {
+  /** After the handler, which is handed what has been read. */
   readonly stop: (reason: StopReason) => boolean
+  /** At once, with its last word. The handler isn't waited for. */
+  readonly close: (reason: StopReason) => boolean
 }
-
-/** What a stop from a program or an operator may say. */
-export interface StopOptions {
-  /** The close code, by default 1001. */
-  readonly code?: number | undefined
-  /** The close reason, by default `connection interrupted`; at most 123 bytes of UTF-8. */
-  readonly reason?: string | undefined
-}
-
-/** The reason of a stop from a program or an operator, if its code and reason can be sent. */
-export const stopReason = (options: StopOptions = {}): Either.Either<StopReason, CloseCode.InvalidClose> =>
-  Either.map(
-    CloseCode.check(options.code ?? CloseCode.GOING_AWAY, options.reason ?? "connection interrupted"),
-    StopReason.StopSignal
-  )
 
 /** One WebSocket connection, as its handler sees it. */
 export class Connection {
@@ -70,44 +59,83 @@ export class Connection {
   readonly openedAt: number
   /** Given when the connection is to end, with the reason. */
   readonly stopSignal: StopSignal
-  /** Counted as messages are handed to the handler, and payload bytes with them. */
-  messagesIn = 0
-  bytesIn = 0
-  /** When the handler last got a message, in milliseconds since 1970; `undefined` before the first. */
-  lastMessageAt: number | undefined = undefined
-  /** Whether the handler has asked for messages. */
-  hasPulled = false
+  #messagesIn = 0
+  #bytesIn = 0
+  #lastMessageAt: number | undefined = undefined
+  #hasPulled = false
+  readonly #about: About
   readonly #transport: Transport
   readonly #now: () => number
-  readonly #stop: (reason: StopReason) => boolean
+  readonly #ending: Ending
 
+  /** @internal */
   constructor(options: ConnectionOptions) {
     this.id = options.id
-    this.path = options.path
-    this.subprotocol = options.subprotocol
+    this.path = options.about.path
+    this.subprotocol = options.about.subprotocol
+    this.#about = options.about
     this.remote = options.transport.remote
     this.openedAt = options.now()
     this.stopSignal = options.stopSignal
     this.#transport = options.transport
     this.#now = options.now
-    this.#stop = options.stop
+    this.#ending = options.ending
   }
 
-  /** Counted as messages are written, and payload bytes with them. */
+  /** The query of the URL that the peer asked for. */
+  get query(): URLSearchParams {
+    return queryOf(this.#about.target ?? "")
+  }
+
+  /** The headers of the handshake, with names in lower case. */
+  get headers(): Headers.Headers {
+    return Headers.fromInput(this.#about.headers)
+  }
+
+  /** Messages that the handler has been handed. */
+  get messagesIn(): number {
+    return this.#messagesIn
+  }
+
+  /** Bytes of their payloads. */
+  get bytesIn(): number {
+    return this.#bytesIn
+  }
+
+  /** Messages that have been written. */
   get messagesOut(): number {
     return this.#transport.messagesOut
   }
 
+  /** Bytes of their payloads. */
   get bytesOut(): number {
     return this.#transport.bytesOut
   }
 
-  /** What stands in the log of its end, beside what stands there anyway. */
+  /** When the handler last got a message, in milliseconds since 1970; `undefined` before the first. */
+  get lastMessageAt(): number | undefined {
+    return this.#lastMessageAt
+  }
+
+  /**
+   * Whether the handler has asked for messages.
+   *
+   * @internal
+   */
+  get hasPulled(): boolean {
+    return this.#hasPulled
+  }
+
+  /**
+   * What stands in the log of its end, beside what stands there anyway.
+   *
+   * @internal
+   */
   get remarks(): Readonly<Record<string, unknown>> {
     return this.#transport.remarks
   }
 
-  /** Whether it has gone silent, as somebody had asked. */
+  /** Whether it has gone silent, since a fault `stall` was asked for. */
   get isStalled(): boolean {
     return this.#transport.isStalled()
   }
@@ -141,15 +169,15 @@ export class Connection {
       return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(messages)), () => loop)
     })
     return Channel.suspend(() => {
-      this.hasPulled = true
+      this.#hasPulled = true
       return loop
     })
   }
 
   #count(messages: ReadonlyArray<Message.Message>): void {
-    this.messagesIn += messages.length
-    for (const message of messages) this.bytesIn += message.bytes.length
-    this.lastMessageAt = this.#now()
+    this.#messagesIn += messages.length
+    for (const message of messages) this.#bytesIn += message.bytes.length
+    this.#lastMessageAt = this.#now()
   }
 
   /**
@@ -171,6 +199,18 @@ export class Connection {
   }
 
   /**
+   * A sink that sends what it is given: `Stream.run(answers, connection.sendAll)`. A chunk is one batch, and the stream
+   * waits while more than the high-water mark of outbound bytes is buffered.
+   *
+   * Fails with `ConnectionClosed` like `send`.
+   */
+  get sendAll(): Sink.Sink<void, Message.Sendable, never, ConnectionClosed> {
+    return Sink.forEachChunk((messages: Chunk.Chunk<Message.Sendable>) =>
+      this.sendChunk(Chunk.map(messages, Message.from))
+    )
+  }
+
+  /**
    * Stops this connection, unless it is stopping already: what has been read is still handed to the handler, then
    * the peer gets a Close frame. Doesn't wait for that.
    *
@@ -178,7 +218,42 @@ export class Connection {
    */
   stop(options?: StopOptions): Effect.Effect<void, CloseCode.InvalidClose> {
     return Effect.map(stopReason(options), (reason) => {
-      this.#stop(reason)
+      this.#ending.stop(reason)
+    })
+  }
+
+  /**
+   * Closes this connection, unless it is stopping already: the peer gets a Close frame behind what has been sent, by
+   * default with 1000 and no reason. What has been read and not been taken is dropped, `messages` ends, and the handler
+   * may go on for as long as the close timeout. Doesn't wait for the peer.
+   *
+   * Fails with `InvalidClose` if the code or the reason can't be sent (RFC 6455 sections 5.5 and 7.4).
+   */
+  close(options: StopOptions = {}): Effect.Effect<void, CloseCode.InvalidClose> {
+    return Effect.map(signal(options.code ?? CloseCode.NORMAL, options.reason ?? ""), (reason) => {
+      this.#ending.close(reason)
+    })
+  }
+
+  /**
+   * Gives up this connection with a TCP reset, unless it is stopping already: no Close frame, what is buffered is lost,
+   * and the handler is interrupted. It counts as a `StopSignal` whose code is 1006, which no peer is ever sent (RFC 6455
+   * section 7.4.1).
+   */
+  get reset(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#ending.stop(StopReason.StopSignal({ code: CloseCode.ABNORMAL, reason: "" }))
+    })
+  }
+
+  /**
+   * Gives up this connection, whose peer doesn't take what it is sent, with a TCP reset.
+   *
+   * @internal
+   */
+  get dropSlow(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#ending.stop(StopReason.SlowConsumer())
     })
   }
 }

@@ -13,16 +13,16 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
-import type { ConnectionOptions, Handler } from "./Connection.js"
-import { Connection, ConnectionClosed } from "./Connection.js"
+import { Connection, ConnectionClosed, type ConnectionOptions } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
+import type { Handle } from "./Handler.js"
 import type { Monotonic } from "./Monotonic.js"
 import { StopSwitch } from "./StopSignal.js"
 import type { Transport, TransportListener } from "./Transport.js"
 import { Watch, type WatchOptions } from "./Watch.js"
 
 /** What the life of a connection is given. */
-export interface LifecycleOptions extends Omit<ConnectionOptions, "stop" | "stopSignal"> {
+export interface LifecycleOptions extends Omit<ConnectionOptions, "ending" | "stopSignal"> {
   /** As far away as a handler may go on with what was read before the stop, and then the peer with its Close frame. */
   readonly deadlines: Deadlines
   /** What it is watched for. */
@@ -68,7 +68,7 @@ export class Lifecycle implements TransportListener {
     this.connection = new Connection({
       ...options,
       stopSignal: this.#signal,
-      stop: (reason) => this.stop(reason)
+      ending: this
     })
     const { elapsed } = options
     this.startedAt = elapsed()
@@ -112,6 +112,19 @@ export class Lifecycle implements TransportListener {
     return true
   }
 
+  /**
+   * Ends the connection with its last word, without waiting for the handler, unless it is ending already. The handler,
+   * which may have asked for it, has the close timeout to come to its own end.
+   *
+   * @returns whether this call ended it.
+   */
+  close(reason: StopReason): boolean {
+    if (!this.#begin(reason)) return false
+    this.#options.fork(Effect.uninterruptible(this.#leave))
+    this.#deadline = this.#options.deadlines.set(() => this.#fiber?.unsafeInterruptAsFork(FiberId.none))
+    return true
+  }
+
   /** Ends the connection without waiting for anyone: the last word is sent if it wasn't, and TCP is destroyed. */
   kill(reason: StopReason): void {
     this.#begin(reason)
@@ -127,7 +140,7 @@ export class Lifecycle implements TransportListener {
   }
 
   /** Runs the handler; ends when the TCP connection is gone and the handler's resources are released. */
-  run<E, R>(handler: Handler<E, R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
+  run<E, R>(handle: Handle<E, R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
     // By hand what `acquireRelease` and `scoped` do, but for what they keep to put it right again: this fiber is the
     // connection's, and ends with it. That is a good part of what an opening and an ending cost.
     const life = Effect.uninterruptibleMask((restore) =>
@@ -140,7 +153,7 @@ export class Lifecycle implements TransportListener {
             Scope.addFinalizerExit(scope, (exit) => this.#release(exit))
           )
         })
-        const handled = Effect.exit(restore(Effect.suspend(() => handler(this.connection))))
+        const handled = Effect.exit(restore(Effect.suspend(() => handle(this.connection))))
         return Effect.flatMap(Effect.zipRight(begun, handled), (exit) => Scope.close(scope, exit))
       })
     )
@@ -197,9 +210,9 @@ export class Lifecycle implements TransportListener {
 
   get #leave(): Effect.Effect<void> {
     return Effect.suspend(() => {
+      this.#deadline?.cancel()
       if (this.#isLeaving) return this.#transport.closed
       this.#isLeaving = true
-      this.#deadline?.cancel()
       const reason = this.#signal.reason ?? StopReason.PeerVanished()
       // Said before it is told of: whoever asked for the stop waits for what its peer sees.
       this.#sayFarewell()

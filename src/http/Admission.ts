@@ -25,11 +25,23 @@ export interface Admission {
 /** Counts those who are in. */
 export class Places {
   readonly #limits: Limits
+  readonly #what: string
+  readonly #otherwise: (option: string) => string
   readonly #byHost = new Map<string, number>()
   #count = 0
 
-  constructor(limits: Limits) {
+  /**
+   * @param what they are places of.
+   * @param otherwise what to do, beside coming back, with the name of the option.
+   */
+  constructor(
+    limits: Limits,
+    what = "the server",
+    otherwise = (option: string) => `start the server with another --${option}`
+  ) {
     this.#limits = limits
+    this.#what = what
+    this.#otherwise = otherwise
   }
 
   /** Takes a place for a host; or tells why there is none. */
@@ -40,7 +52,7 @@ export class Places {
       return refusal(
         429,
         "TooManyConnectionsFromAddress",
-        `${host} has ${ofHost} connections open, as many as one address may have: close one, or start the server with another --max-connections-per-address`,
+        `${host} has ${ofHost} connections open, as many as one address may have: close one, or ${this.#otherwise("max-connections-per-address")}`,
         RETRY_AFTER
       )
     }
@@ -48,7 +60,7 @@ export class Places {
       return refusal(
         503,
         "TooManyConnections",
-        `the server has ${this.#count} connections open, as many as it may have: try again later, or start it with another --max-connections`,
+        `${this.#what} has ${this.#count} connections open, as many as it may have: try again later, or ${this.#otherwise("max-connections")}`,
         RETRY_AFTER
       )
     }
@@ -66,6 +78,16 @@ export class Places {
     else this.#byHost.delete(host)
   }
 }
+
+/** Lets in those whom both let in, the first being asked first. */
+export const both = (first: Admission, second: Admission): Admission => ({
+  enter: (host, socket, decided) => {
+    first.enter(host, socket, (full) => {
+      if (full === undefined) second.enter(host, socket, decided)
+      else decided(full)
+    })
+  }
+})
 
 /** Lets in those for whom this process has a place. */
 export const ofPlaces = (places: Places): Admission => ({

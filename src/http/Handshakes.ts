@@ -3,8 +3,9 @@
  */
 import type * as Context from "effect/Context"
 import * as Either from "effect/Either"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
+import type { About } from "../connection/About.js"
 import type { Acceptor, WsSocket } from "../connection/WsSocket.js"
 import type * as FaultPlan from "../faults/FaultPlan.js"
 import type { Faults } from "../faults/Faults.js"
@@ -12,16 +13,30 @@ import * as Handshake from "../protocol/Handshake.js"
 import type { Admission } from "./Admission.js"
 import type { Upgrade } from "./Listener.js"
 import type * as Peer from "./Peer.js"
-import * as Respond from "./Respond.js"
 import { pathOf } from "../protocol/Target.js"
+
+/** A request for an endpoint that wants to leave HTTP, and how it is answered if it may not. */
+export interface Arrival extends Pick<Upgrade, "head" | "request" | "socket" | "tcp"> {
+  readonly refuse: (refusal: Handshake.Refusal) => void
+  /** Answers nothing until its time is over. */
+  readonly hang: () => void
+  /** Whether somebody else has answered it meanwhile: then nothing becomes of it. */
+  readonly isAnswered?: () => boolean
+}
+
+/** A handshake that is right, as far as RFC 6455 and the policy go. */
+export interface Asked extends Required<About> {
+  readonly peer: Peer.Peer
+  /** On which it came; nothing is to be read from it. */
+  readonly socket: Socket
+}
 
 /** A handshake that has been completed. */
 export interface Opened {
   readonly ws: WsSocket
-  readonly upgrade: Upgrade
-  readonly peer: Peer.Peer
-  readonly path: string
-  readonly subprotocol: string | undefined
+  readonly asked: Asked
+  /** The TCP connection under the socket. */
+  readonly tcp: Socket
   readonly plan: FaultPlan.ConnectionPlan | undefined
 }
 
@@ -37,21 +52,27 @@ const hold = (socket: Socket, head: Buffer): (() => Buffer) => {
   }
 }
 
-/** What handshakes are decided by, and what becomes of them. */
-export interface HandshakeOptions {
-  /** The path of the endpoint. */
-  readonly endpoint: string
-  readonly policy: Handshake.Policy
+/** What an endpoint asks of handshakes. */
+export interface Terms {
+  readonly policy: Omit<Handshake.Policy, "scheme">
   readonly admission: Admission
   readonly acceptor: Acceptor
+}
+
+/** What handshakes are decided by, at all endpoints of a server. */
+export interface HandshakeOptions {
   readonly peerOf: ReturnType<typeof Peer.make>
   readonly isClosing: () => boolean
   /** What is to go wrong with a connection; without it, nothing. */
   readonly faults: Context.Tag.Service<Faults> | undefined
-  /** An upgrade that leads elsewhere: it is a plain request. */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
-  readonly onOpen: (opened: Opened) => void
   readonly onRefused: (peer: Peer.Peer, refusal: Handshake.Refusal) => void
+}
+
+/** What the program makes of a handshake. */
+export interface Deciding<A> {
+  /** Lets it in, with what is known of the peer then, or not. Calls back now or later. */
+  readonly authorize: (asked: Asked, decided: (result: Either.Either<A, Handshake.Refusal>) => void) => void
+  readonly onOpen: (opened: Opened, authorized: A) => void
 }
 
 /** A refusal that was asked for. */
@@ -63,52 +84,63 @@ const onDemand = ({ status, ...plan }: FaultPlan.PlanOf<"refuse">): Handshake.Re
     plan["retry-after"] === undefined ? {} : { "retry-after": String(plan["retry-after"]) }
   )
 
-/** Makes what handles upgrades. */
+/** What the decision on a request rests on. With TLS, Node marks the socket. */
+const factsOf = ({ headers, httpVersion, method = "" }: IncomingMessage): Handshake.Request => ({
+  method,
+  httpVersion,
+  headers
+})
+
+/** Whether a request is the handshake of a WebSocket, right or wrong. */
+export const isHandshake = (request: IncomingMessage, policy: Omit<Handshake.Policy, "scheme">): boolean =>
+  Handshake.decide(factsOf(request), { ...policy, scheme: "http" }) !== Handshake.upgradeRequired
+
+/** Makes what decides on the handshakes of an endpoint. */
 export const make =
-  (options: HandshakeOptions) =>
-  (upgrade: Upgrade): void => {
-    const { head, request, response, socket } = upgrade
-    const { headers, httpVersion, method = "" } = request
-    const path = pathOf(request.url ?? "")
+  (terms: Terms, options: HandshakeOptions) =>
+  <A>({ head, request, socket, tcp, ...answers }: Arrival, { authorize, onOpen }: Deciding<A>): void => {
+    const { headers, url = "" } = request
     const peer = options.peerOf(socket, request)
-    const decide = () => Handshake.decide({ method, httpVersion, headers }, options.policy)
-    if (path !== options.endpoint) {
-      const answer = response()
-      answer.once("finish", () => {
-        // A handshake that came to the wrong place is one that was refused; what else wants to upgrade is none.
-        if (answer.statusCode === 404 && decide() !== Handshake.upgradeRequired)
-          options.onRefused(peer, Handshake.notFound(path, options.endpoint))
-      })
-      // To go on in HTTP is the right answer to an Upgrade that is not wanted (RFC 9110 section 7.8).
-      return options.onRequest(request, answer)
-    }
     const refuse = (refusal: Handshake.Refusal): void => {
       options.onRefused(peer, refusal)
-      Respond.send(response(), refusal)
+      answers.refuse(refusal)
     }
     if (options.isClosing()) return refuse(Handshake.draining)
-    const decision = decide()
+    const facts = factsOf(request)
+    const scheme = "encrypted" in socket ? "https" : "http"
+    const decision = Handshake.decide(facts, { ...terms.policy, scheme })
     if (decision._tag === "Refusal") return refuse(decision)
-    const planned = options.faults?.decide({ method, headers, httpVersion, target: request.url ?? "" })
+    const planned = options.faults?.decide({ ...facts, target: url })
     if (planned !== undefined && Either.isLeft(planned)) return refuse(planned.left)
     const plan = planned?.right
-    if (plan?.fault === "hang") return upgrade.hang()
+    if (plan?.fault === "hang") return answers.hang()
     if (plan?.fault === "refuse") return refuse(onDemand(plan))
     const { subprotocol } = decision
-    // Last, so that nobody takes a place who may not have it.
+    const asked: Asked = { peer, socket, path: pathOf(url), target: url, headers, subprotocol }
     let held: (() => Buffer) | undefined
     let isDecided = false
-    options.admission.enter(peer.host, socket, (full) => {
+    const decide = (refusal: Handshake.Refusal | undefined, accept: (rest: Buffer) => void): void => {
       isDecided = true
       const rest = held?.() ?? head
-      if (full !== undefined) return refuse(full)
+      if (answers.isAnswered?.() === true) return
+      if (refusal !== undefined) return refuse(refusal)
       // It may be later than it was.
       if (options.isClosing()) return refuse(Handshake.draining)
-      options.acceptor.accept(request, socket, rest, {
+      accept(rest)
+    }
+    const accept = (authorized: A) => (rest: Buffer) => {
+      terms.acceptor.accept(request, socket, rest, {
         subprotocol,
-        onOpen: (ws) => options.onOpen({ ws, upgrade, peer, path, subprotocol, plan }),
+        onOpen: (ws) => onOpen({ ws, asked, tcp, plan }, authorized),
         onRefused: (message) => refuse(Handshake.refusal(400, "InvalidExtensions", message))
       })
+    }
+    // After the rest, so that nobody takes a place who may not have it.
+    terms.admission.enter(peer.host, socket, (full) => {
+      if (full !== undefined || options.isClosing()) return decide(full ?? Handshake.draining, () => {})
+      authorize(asked, (result) =>
+        Either.isLeft(result) ? decide(result.left, () => {}) : decide(undefined, accept(result.right))
+      )
     })
     if (!isDecided) held = hold(socket, head)
   }

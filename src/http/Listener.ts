@@ -2,10 +2,11 @@
  * The HTTP server: owns the listening socket and every TCP connection on it that has not become a WebSocket.
  */
 import * as Effect from "effect/Effect"
-import * as http from "node:http"
+import type * as http from "node:http"
 import { Socket } from "node:net"
 import type { Deadline, Deadlines } from "../connection/Deadlines.js"
 import type { Refusal } from "../protocol/Handshake.js"
+import * as Detached from "./Detached.js"
 import * as HttpServer from "./HttpServer.js"
 import * as Respond from "./Respond.js"
 import type { StartError } from "./StartError.js"
@@ -59,8 +60,6 @@ export interface Listener {
   readonly close: Effect.Effect<void>
 }
 
-const ignore = (): void => {}
-
 /** A TCP connection that has not become a WebSocket. */
 interface Incoming {
   readonly tcp: Socket
@@ -72,11 +71,6 @@ interface Incoming {
   isAnswered: boolean
   /** When its first request must be over. */
   deadline: Deadline
-}
-
-/** What Node knows of a socket: the response that it is to carry now, also of those that no `request` tells of. */
-interface Answering {
-  readonly _httpMessage?: http.ServerResponse | null
 }
 
 /** Names a TCP connection; with TLS, Node has one socket for the wire and another for what is said on it. */
@@ -115,9 +109,6 @@ export const make = (
       incoming.get(this)?.deadline.cancel()
       incoming.delete(this)
     }
-    const tellOfDrain = function (this: Socket & Answering): void {
-      this._httpMessage?.emit("drain")
-    }
 
     const track = (one: Incoming, socket: Socket): void => {
       one.socket = socket
@@ -128,7 +119,7 @@ export const make = (
 
     server.on("connection", (tcp: Socket) => {
       // Before anything else: a reset at any moment must find a listener.
-      tcp.on("error", ignore)
+      tcp.on("error", Detached.ignore)
       const one: Incoming = {
         tcp,
         socket: tcp,
@@ -147,7 +138,7 @@ export const make = (
     })
     if (options.tls !== undefined) {
       server.on("secureConnection", (socket: Socket) => {
-        socket.on("error", ignore)
+        socket.on("error", Detached.ignore)
         const one = insecure.get(nameOf(socket))
         insecure.delete(nameOf(socket))
         if (one === undefined) socket.destroy()
@@ -186,24 +177,14 @@ export const make = (
       socket.destroy()
     })
 
-    const upgrade = (request: http.IncomingMessage, socket: Socket & Answering, head: Buffer): void => {
-      const earlier = socket._httpMessage
-      if (earlier !== undefined && earlier !== null) {
-        // Pipelined: what came before it is answered first (RFC 9112 section 9.3.2).
-        earlier.once("close", () => upgrade(request, socket, head))
-        return
-      }
-      if (!socket.writable) return
+    const upgrade = (request: http.IncomingMessage, socket: Socket, head: Buffer): void => {
       const one = incoming.get(socket)
       incoming.delete(socket)
       const response = (): http.ServerResponse => {
-        const response = new http.ServerResponse(request)
+        const response = Detached.responseOn(socket, request)
         if (one !== undefined) incoming.set(socket, { ...one, response })
-        response.shouldKeepAlive = false
-        response.assignSocket(socket)
         // Node has let go of this socket.
         socket.setTimeout(HttpServer.toTimer(options.sendTimeout))
-        response.once("finish", () => socket.destroySoon())
         return response
       }
       let isHanging = false
@@ -224,9 +205,7 @@ export const make = (
     server.on("upgrade", (request, socket, head) => {
       // It is one, since the server isn't fed with other streams.
       if (!(socket instanceof Socket)) return
-      // Node has let go of it, and tells the responses nothing any more: not those under way, nor those to come.
-      socket.on("drain", tellOfDrain)
-      upgrade(request, socket, head)
+      Detached.whenItsTurn(socket, () => upgrade(request, socket, head))
     })
 
     const address = yield* options.listen(server)

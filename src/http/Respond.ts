@@ -4,7 +4,7 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Stream from "effect/Stream"
-import { STATUS_CODES, type ServerResponse } from "node:http"
+import { STATUS_CODES, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http"
 import type { Socket } from "node:net"
 import { type Refusal, refusal } from "../protocol/Handshake.js"
 import { MAX_HEADER_SIZE } from "./HttpServer.js"
@@ -59,6 +59,20 @@ export const asStream = (
     response,
     HttpBody.stream(Stream.succeed(body.body), body.contentType, body.contentLength)
   )
+}
+
+/** Whether it can be sent as an answer that ends a request. */
+export const isAnswer = ({ headers, status }: Refusal): boolean => {
+  if (!Number.isInteger(status) || status < 300 || status > 599) return false
+  try {
+    for (const [name, value] of Object.entries(headers)) {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    }
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** On a socket that has left the platform's hands. */

@@ -18,7 +18,8 @@ export const isRoutine = (target: string): boolean =>
 
 /** What the routes know of the server. */
 export interface RoutesOptions {
-  readonly endpoint: string
+  /** Their paths. */
+  readonly endpoints: ReadonlyArray<string>
   /** How it is, in the word that `/readyz` says; it is ready unless it is draining. */
   readonly state: () => "ok" | "degraded" | "draining"
   /** What the console is told of the server; without it there is none. */
@@ -26,7 +27,7 @@ export interface RoutesOptions {
   /** What `/metrics` answers. */
   readonly metrics: Effect.Effect<{ readonly body: string; readonly contentType: string }>
   readonly peerOf: ReturnType<typeof Peer.make>
-  /** Called with what came for the endpoint and was no handshake. */
+  /** Called with what came for an endpoint and was no handshake. */
   readonly onRefused: (peer: Peer.Peer, refusal: Refusal) => void
   readonly admin: Admin
 }
@@ -37,7 +38,7 @@ export interface Admin {
   readonly app: HttpApp.Default
 }
 
-/** All routes. The endpoint itself answers here only what is no handshake. */
+/** All routes. Endpoints answer here only what is no handshake. */
 export const make = (options: RoutesOptions) => {
   const open = new Map([
     ["/livez", () => Effect.succeed(HttpServerResponse.text("ok"))],
@@ -59,14 +60,14 @@ export const make = (options: RoutesOptions) => {
   // By hand: the platform's router takes `/LIVEZ` for `/livez`, and the characters of an endpoint for a pattern.
   const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = pathOf(request.originalUrl)
-    if (path === options.endpoint) {
+    if (options.endpoints.includes(path)) {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
       options.onRefused(options.peerOf(message.socket, message), upgradeRequired)
       return Effect.succeed(toResponse(upgradeRequired))
     }
     if (options.admin.hasPath(path)) return options.admin.app
     const answer = path === "/" ? console : open.get(path)
-    if (answer === undefined) return Effect.succeed(toResponse(notFound(path, options.endpoint)))
+    if (answer === undefined) return Effect.succeed(toResponse(notFound(path, options.endpoints)))
     return request.method === "GET" || request.method === "HEAD"
       ? answer(request.headers)
       : Effect.succeed(toResponse(methodNotAllowed(path, ["GET", "HEAD"])))

@@ -64,8 +64,16 @@ export const upgradeRequired: Refusal = refusal(
 )
 
 /** Refuses a path that leads nowhere. */
-export const notFound = (path: string, endpoint: string): Refusal =>
-  refusal(404, "NotFound", `there is nothing at ${path}: the WebSocket endpoint is ${endpoint}`)
+export const notFound = (path: string, endpoints: ReadonlyArray<string>): Refusal =>
+  refusal(
+    404,
+    "NotFound",
+    `there is nothing at ${path}: ${
+      endpoints.length === 1
+        ? `the WebSocket endpoint is ${endpoints[0]}`
+        : `the WebSocket endpoints are ${endpoints.join(", ")}`
+    }`
+  )
 
 /** Refuses what comes while the server drains. */
 export const draining: Refusal = refusal(

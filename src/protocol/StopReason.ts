@@ -15,7 +15,7 @@ import * as CloseCode from "./CloseCode.js"
  * - `SlowConsumer`: the peer took none of the outbound data.
  * - `IdleTimeout`: no message came or went.
  * - `LifetimeReached`: the connection became too old.
- * - `StopSignal`: a program or an operator stopped it.
+ * - `StopSignal`: a program or an operator stopped it; `code` is 1006 when a program gave it up with a TCP reset.
  * - `ServerShutdown`: the server stops.
  * - `HandlerFailed`: the handler failed or died; `cause` is for the log and never reaches the peer.
  * - `Fault`: it went wrong as somebody had asked; `kind` names the fault, `last` is what the peer sees.
@@ -113,7 +113,8 @@ export const farewell: (reason: StopReason) => Farewell = StopReason.$match({
   SlowConsumer: (): Farewell => ({ _tag: "Reset" }),
   IdleTimeout: () => close(CloseCode.IDLE_TIMEOUT, "idle timeout"),
   LifetimeReached: () => close(CloseCode.SERVICE_RESTART, "lifetime reached"),
-  StopSignal: ({ code, reason }) => close(code, reason),
+  StopSignal: ({ code, reason }): Farewell =>
+    code === CloseCode.ABNORMAL ? { _tag: "Reset" } : close(code, reason),
   ServerShutdown: ({ code }) => close(code, "server shutting down"),
   HandlerFailed: () => close(CloseCode.INTERNAL_ERROR, "internal error"),
   Fault: ({ last }) => last

@@ -16,27 +16,33 @@ import { intervalOf, type WatchOptions } from "../connection/Watch.js"
 export interface Sweep {
   /** There is a connection, maybe after there was none. */
   readonly wake: () => void
+  /** From now on there may be connections that are watched for this, too. */
+  readonly add: (options: WatchOptions) => void
 }
 
 /** Starts to look at these connections, again and again as long as there are any, until the scope closes. */
-export const make = (
-  live: ReadonlyMap<string, Lifecycle>,
-  options: WatchOptions
-): Effect.Effect<Sweep, never, Scope.Scope> =>
+export const make = (live: ReadonlyMap<string, Lifecycle>): Effect.Effect<Sweep, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const interval = intervalOf(options)
-    const waiters = waitersUntil(() => live.size > 0)
-    if (!Number.isFinite(interval)) return { wake: () => {} }
+    /** As often as those need it who need it most. */
+    let interval = Number.POSITIVE_INFINITY
+    const waiters = waitersUntil(() => live.size > 0 && Number.isFinite(interval))
     const elapsed = yield* monotonic
     const look = Effect.gen(function* () {
       yield* waiters.until
       const start = elapsed()
-      yield* Effect.sleep(interval)
+      const pause = interval
+      yield* Effect.sleep(pause)
       // A process that was held up hasn't read what its peers have sent meanwhile, and must not judge them by it.
-      if (elapsed() - start > 2 * interval) yield* turn
+      if (elapsed() - start > 2 * pause) yield* turn
       const now = elapsed()
       for (const lifecycle of live.values()) lifecycle.look(now)
     })
     yield* Effect.forkScoped(Effect.forever(look))
-    return { wake: () => waiters.wake() }
+    return {
+      wake: () => waiters.wake(),
+      add: (options) => {
+        interval = Math.min(interval, intervalOf(options))
+        waiters.wake()
+      }
+    }
   })

@@ -22,10 +22,18 @@ export interface Traced extends Counted {
   readonly remarks: Readonly<Record<string, unknown>>
 }
 
+/** When a handshake was read, and the span around it. */
+export interface Received {
+  readonly at: bigint
+  readonly parent: Option.Option<Tracer.AnySpan>
+}
+
 /** What traces the connections of a server. */
 export interface Tracing {
-  /** A handshake has been read. What follows, up to `opened`, is synchronous. */
-  readonly handshake: () => void
+  /** A handshake has been read, within a span of the program's if it has one there. */
+  readonly handshake: (parent?: Tracer.AnySpan) => Received
+  /** A connection is about to be opened. What follows, up to `opened`, is synchronous. */
+  readonly opening: (received: Received) => void
   readonly opened: (connection: Traced) => void
   readonly stopping: (connection: Traced, reason: StopReason) => void
   readonly closed: (
@@ -58,17 +66,18 @@ export const make: Effect.Effect<Tracing | undefined> = Effect.gen(function* () 
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeNanos()
   const spans = new Map<string, Tracer.Span>()
-  let received = now()
+  let received: Received = { at: now(), parent: Option.none() }
   const set = (span: Tracer.Span, attributes: Readonly<Record<string, unknown>>): void => {
     for (const [name, value] of Object.entries(attributes))
       if (value !== undefined && value !== null) span.attribute(name, value)
   }
   return {
-    handshake: () => {
-      received = now()
+    handshake: (parent) => ({ at: now(), parent: Option.fromNullable(parent) }),
+    opening: (one) => {
+      received = one
     },
     opened: (connection) => {
-      const span = tracer.span("connection", Option.none(), Context.empty(), [], received, "server")
+      const span = tracer.span("connection", received.parent, Context.empty(), [], received.at, "server")
       set(span, {
         "network.transport": "tcp",
         "network.protocol.name": "websocket",
@@ -77,7 +86,14 @@ export const make: Effect.Effect<Tracing | undefined> = Effect.gen(function* () 
         "answerback.connection": connection.id,
         "answerback.subprotocol": connection.subprotocol
       })
-      const handshake = tracer.span("handshake", Option.some(span), Context.empty(), [], received, "internal")
+      const handshake = tracer.span(
+        "handshake",
+        Option.some(span),
+        Context.empty(),
+        [],
+        received.at,
+        "internal"
+      )
       set(handshake, { "http.request.method": "GET", "http.response.status_code": 101 })
       handshake.end(now(), Exit.void)
       spans.set(connection.id, span)

@@ -14,12 +14,21 @@ const toCome: ReadonlySet<string> = new Set([
   "Connection",
   "ConnectionClosed",
   "Connections",
+  "Endpoint.Admit",
+  "Endpoint.AuthorizedOptions",
+  "Endpoint.Endpoint",
+  "Endpoint.Endpoints",
+  "Endpoint.OpenOptions",
+  "Endpoint.Requires",
   "Handler",
+  "HandshakeRequest",
   "StopOptions",
+  "Upgrader.Provided",
+  "Upgrader.Service",
+  "Upgrader.Upgrader",
+  "Upgrader.UpgraderOptions",
   "WebSocketServer.Provided",
   "WebSocketServer.WebSocketServer",
-  "WebSocketServer.layer",
-  "WebSocketServer.layerConfig",
   "WebSocketServer.make"
 ])
 

@@ -215,7 +215,7 @@ describe("a handshake is refused", () => {
 
 describe("other refusals", () => {
   it("name the path and the endpoint", () => {
-    expect(Handshake.notFound("/chat", "/echo")).toMatchObject({
+    expect(Handshake.notFound("/chat", ["/echo"])).toMatchObject({
       status: 404,
       message: expect.stringMatching(/\/chat.*\/echo/)
     })

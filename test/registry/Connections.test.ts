@@ -54,7 +54,7 @@ describe("the list of connections", () => {
       const server = yield* serve(echo)
       yield* TestClock.setTime(1000)
       const transport = new MemoryTransport({ remote: "[2001:db8::1]:443" })
-      server.registry.accept(transport, { path: "/chat", subprotocol: "v1" })
+      server.accept(transport, { path: "/chat", subprotocol: "v1" })
       yield* TestClock.adjust(234)
       transport.block()
       transport.deliver("four", "words")

@@ -44,9 +44,7 @@ describe("draining", () => {
     Effect.gen(function* () {
       const server = yield* serve(echo)
       yield* drain(server, { spread: 5000 })
-      expect(server.registry.accept(new MemoryTransport(), { path: "/echo", subprotocol: undefined })).toBe(
-        undefined
-      )
+      expect(server.accept(new MemoryTransport())).toBe(undefined)
     })
   )
 
@@ -82,13 +80,11 @@ describe("draining", () => {
     Effect.gen(function* () {
       const server = yield* serve(echo)
       server.open({ answersClose: false })
-      expect(
-        server.registry.accept(new MemoryTransport(), { path: "/echo", subprotocol: undefined })
-      ).not.toBe(undefined)
+      expect(server.accept(new MemoryTransport())).not.toBe(undefined)
       const draining = yield* Effect.fork(drain(server))
       yield* settle
       const late = new MemoryTransport()
-      expect(server.registry.accept(late, { path: "/echo", subprotocol: undefined })).toBe(undefined)
+      expect(server.accept(late)).toBe(undefined)
       expect(late.actions).toEqual([])
       expect(yield* server.connections.count).toBe(1)
       yield* TestClock.adjust(CLOSE_TIMEOUT)

@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { ConnectionClosed, Handler } from "../../src/connection/Connection.js"
+import type { ConnectionClosed } from "../../src/connection/Connection.js"
+import type { Handler } from "../../src/connection/Handler.js"
 import { echo } from "../../src/connection/Echo.js"
 import type { WatchOptions } from "../../src/connection/Watch.js"
 import * as FaultPlan from "../../src/faults/FaultPlan.js"
@@ -64,7 +65,7 @@ export const serveFaulty = (
   Effect.gen(function* () {
     const { highWaterMark = 1_000_000 } = options
     const faults = Context.get(yield* Layer.build(Faults.layer()), Faults.Faults)
-    const { connections, registry } = yield* serve(options.handler ?? echo, options.watch)
+    const { accept, connections } = yield* serve(options.handler ?? echo, options.watch)
     const wrap = faults.wrapper(highWaterMark)
     const open: FaultyServer["open"] = (query, transportOptions) =>
       Effect.gen(function* () {
@@ -76,7 +77,7 @@ export const serveFaulty = (
         })
         transports.push(transport)
         const faulty = wrap(transport, query === "" ? undefined : planOf(query))
-        const id = registry.accept(faulty, { path: "/echo", subprotocol: undefined })
+        const id = accept(faulty)
         if (id === undefined) return yield* Effect.dieMessage("the server accepts no more connections")
         faulty.opened(id)
         return {

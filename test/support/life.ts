@@ -11,7 +11,8 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import type { Connection, ConnectionClosed, Handler } from "../../src/connection/Connection.js"
+import type { Connection, ConnectionClosed } from "../../src/connection/Connection.js"
+import type { Handler } from "../../src/connection/Handler.js"
 import * as Deadlines from "../../src/connection/Deadlines.js"
 import { monotonic } from "../../src/connection/Monotonic.js"
 import { Lifecycle } from "../../src/connection/Lifecycle.js"
@@ -78,8 +79,7 @@ export const begin = <E>(
     yield* Effect.addFinalizer(() => Effect.sync(() => transport.socketCloses()))
     const lifecycle = new Lifecycle({
       id: ConnectionId("c1"),
-      path: "/echo",
-      subprotocol: undefined,
+      about: { path: "/echo", subprotocol: undefined },
       transport,
       now: () => clock.unsafeCurrentTimeMillis(),
       deadlines,

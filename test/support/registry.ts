@@ -5,10 +5,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type { Handler } from "../../src/connection/Connection.js"
+import type { About } from "../../src/connection/About.js"
+import type { Handler } from "../../src/connection/Handler.js"
 import type { Transport } from "../../src/connection/Transport.js"
 import type { WatchOptions } from "../../src/connection/Watch.js"
-import * as Connections from "../../src/registry/Connections.js"
+import type { ConnectionId } from "../../src/protocol/ConnectionId.js"
+import * as Registry from "../../src/registry/Registry.js"
 import { MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
 
 /** How long a handler, and then a peer, may take, in milliseconds. */
@@ -25,8 +27,10 @@ export const unwatched: WatchOptions = {
 
 /** A server without a network. */
 export interface Server {
-  readonly registry: Connections.Registry
-  readonly connections: Connections.Registry["connections"]
+  readonly registry: Registry.Registry
+  readonly connections: Registry.Registry["connections"]
+  /** Begins the life of a connection, by default at `/echo`. Gives its id, unless the server drains. */
+  readonly accept: (transport: Transport, about?: About) => ConnectionId | undefined
   /** Opens a connection. */
   readonly open: (options?: MemoryTransportOptions) => MemoryTransport
   /** Opens some, with the ports 1, 2, 3 …. */
@@ -50,23 +54,24 @@ export const serve = <E>(
         return Scope.close(scope, Exit.void)
       })
     )
-    const registry = yield* Scope.extend(
-      Connections.make({
-        handler,
-        closeTimeout: Duration.millis(CLOSE_TIMEOUT),
-        watch: { ...unwatched, ...watch }
-      }),
-      scope
-    )
+    const registry = yield* Scope.extend(Registry.make(), scope)
+    const begin = yield* registry.accepting({
+      closeTimeout: Duration.millis(CLOSE_TIMEOUT),
+      watch: { ...unwatched, ...watch }
+    })
+    const fork = yield* registry.fork<never>()
+    const accept: Server["accept"] = (transport, about = { path: "/echo", subprotocol: undefined }) =>
+      begin(transport, about, (connection) => handler(connection), fork)?.id
     const open: Server["open"] = (options) => {
       const transport = new MemoryTransport(options)
       transports.push(transport)
-      registry.accept(around(transport), { path: "/echo", subprotocol: undefined })
+      accept(around(transport))
       return transport
     }
     return {
       registry,
       connections: registry.connections,
+      accept,
       open,
       openMany: (count, options) =>
         Array.from({ length: count }, (_, i) => open({ ...options, remote: `192.0.2.1:${i + 1}` })),

@@ -1,0 +1,22 @@
+/**
+ * What those may say who stop a connection.
+ */
+import * as Either from "effect/Either"
+import * as CloseCode from "../protocol/CloseCode.js"
+import { StopReason } from "../protocol/StopReason.js"
+
+/** What a stop from a program or an operator may say. */
+export interface StopOptions {
+  /** The close code, by default 1001. */
+  readonly code?: number | undefined
+  /** The close reason, by default `connection interrupted`; at most 123 bytes of UTF-8. */
+  readonly reason?: string | undefined
+}
+
+/** The reason of an ending that a program asks for, if its code and reason can be sent. */
+export const signal = (code: number, reason: string): Either.Either<StopReason, CloseCode.InvalidClose> =>
+  Either.map(CloseCode.check(code, reason), StopReason.StopSignal)
+
+/** The reason of a stop from a program or an operator, if its code and reason can be sent. */
+export const stopReason = (options: StopOptions = {}): Either.Either<StopReason, CloseCode.InvalidClose> =>
+  signal(options.code ?? CloseCode.GOING_AWAY, options.reason ?? "connection interrupted")

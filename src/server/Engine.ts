@@ -1,0 +1,224 @@
+/**
+ * What all servers have in common, wherever their requests come from: connections, and what makes some of handshakes.
+ */
+import type * as ConfigError from "effect/ConfigError"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
+import type { Handle } from "../connection/Handler.js"
+import { monotonic } from "../connection/Monotonic.js"
+import { TcpWire } from "../connection/Wire.js"
+import { acceptor } from "../connection/WsSocket.js"
+import { WsTransport } from "../connection/WsTransport.js"
+import * as Authorize from "./Authorize.js"
+import type { Endpoint } from "./Endpoint.js"
+import { Faults } from "../faults/Faults.js"
+import { type Admission, both, ofPlaces, Places } from "../http/Admission.js"
+import * as Handshakes from "../http/Handshakes.js"
+import * as Peer from "../http/Peer.js"
+import type * as Handshake from "../protocol/Handshake.js"
+import { StopReason } from "../protocol/StopReason.js"
+import type { Connections } from "../registry/Connections.js"
+import * as Registry from "../registry/Registry.js"
+import { ServerConfig, type ServerSettings } from "../ServerConfig.js"
+import * as Metrics from "../telemetry/Metrics.js"
+import * as Tracing from "../telemetry/Tracing.js"
+
+/** An endpoint that takes handshakes. */
+export interface Served<R> {
+  /** Whether a request is the handshake of a WebSocket, right or wrong. */
+  readonly isHandshake: (request: Handshakes.Arrival["request"]) => boolean
+  /** Makes a connection of a handshake, or answers why not. */
+  readonly take: (arrival: Handshakes.Arrival, visit: Visit<R>) => void
+}
+
+/** What surrounds a handshake and its connection. */
+export interface Visit<R> {
+  /** Runs the connection's fiber, with what its handler requires. */
+  readonly fork: Registry.Fork<R>
+  /** The span that the connection belongs to. */
+  readonly span?: Tracer.AnySpan | undefined
+  readonly onAccepted?: (accepted: Registry.Accepted) => void
+}
+
+/** The connections of a server, and what makes them. */
+export interface Engine {
+  readonly registry: Registry.Registry
+  readonly connections: Context.Tag.Service<Connections>
+  readonly metrics: Metrics.ServerMetrics
+  readonly faults: Context.Tag.Service<Faults> | undefined
+  readonly peerOf: ReturnType<typeof Peer.make>
+  readonly onRefused: (peer: Peer.Peer, refusal: Handshake.Refusal) => void
+  /** Logs in the background. */
+  readonly log: (line: Effect.Effect<void>) => void
+  /** How long a handshake may take. */
+  readonly timeout: Duration.Duration
+  /** Given when no more requests are let in. */
+  readonly closing: Deferred.Deferred<void>
+  /** Whether it is about to end, or ending. */
+  readonly isDraining: () => boolean
+  /** Makes an endpoint take handshakes, as long as the server does. */
+  readonly serve: <R>(
+    endpoint: Endpoint<R>,
+    admission?: Admission
+  ) => Effect.Effect<Served<R>, ConfigError.ConfigError>
+  /** What is to be done when no more requests are let in. */
+  readonly onClosing: (stopListening: Effect.Effect<void>) => void
+  /** Ends all connections within the times of a shutdown: once, however often it is asked for, and whoever asks waits. */
+  readonly drain: Effect.Effect<void>
+}
+
+/** Makes what a server with these settings has in common with others. It drains when the scope closes. */
+export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const metrics = yield* Metrics.make
+    const tracing = yield* Tracing.make
+    const registry = yield* Registry.make(tracing === undefined ? [metrics] : [metrics, tracing])
+    const faults = Option.getOrUndefined(yield* Effect.serviceOption(Faults))
+    const closing = yield* Deferred.make<void>()
+    const fork = yield* FiberSet.makeRuntime<never, void>()
+    const log = (line: Effect.Effect<void>): void => void fork(line)
+    const peerOf = Peer.make(config.trustedProxies)
+    const elapsed = yield* monotonic
+    let isDraining = false
+    let isClosing = false
+    let stopListening: Effect.Effect<void> = Effect.void
+
+    const onRefused: Engine["onRefused"] = ({ remote }, { error, status }) => {
+      metrics.rejected(status)
+      // At debug: a flood of them must not fill the disk.
+      log(Effect.annotateLogs(Effect.logDebug("handshake refused"), { remote, status, error }))
+    }
+
+    const serve = <R>(
+      endpoint: Endpoint<R>,
+      admission = ofPlaces(new Places(config))
+    ): Effect.Effect<Served<R>, ConfigError.ConfigError> =>
+      Effect.gen(function* () {
+        const own = yield* ServerConfig.within(config, endpoint.limits)
+        const { closeTimeout, compression, highWaterMark, maxPayload, origins, subprotocols } = own
+        const wrap = faults?.wrapper(highWaterMark)
+        const accept = yield* registry.accepting({
+          closeTimeout,
+          watch: {
+            heartbeatInterval: Duration.toMillis(own.heartbeatInterval),
+            heartbeatTimeout: Duration.toMillis(own.heartbeatTimeout),
+            idleTimeout: Duration.toMillis(own.idleTimeout),
+            maxLifetime: Duration.toMillis(own.maxLifetime),
+            sendTimeout: Duration.toMillis(own.sendTimeout)
+          }
+        })
+        const { maxConnections, maxConnectionsPerAddress } = endpoint.limits
+        const policy = { origins, subprotocols }
+        const handshake = Handshakes.make(
+          {
+            policy,
+            admission:
+              maxConnections === undefined && maxConnectionsPerAddress === undefined
+                ? admission
+                : both(
+                    admission,
+                    ofPlaces(
+                      new Places(
+                        {
+                          maxConnections: maxConnections === undefined ? Infinity : own.maxConnections,
+                          maxConnectionsPerAddress:
+                            maxConnectionsPerAddress === undefined ? Infinity : own.maxConnectionsPerAddress
+                        },
+                        "this endpoint",
+                        () => "ask for a higher limit"
+                      )
+                    )
+                  ),
+            acceptor: acceptor({ maxPayload, compression, closeTimeout: Duration.toMillis(closeTimeout) })
+          },
+          { peerOf, isClosing: () => isClosing, faults, onRefused }
+        )
+        return {
+          isHandshake: (request) => Handshakes.isHandshake(request, policy),
+          take: (arrival, { fork: runIn, onAccepted, span }) => {
+            const received = tracing?.handshake(span)
+            handshake<Handle<unknown, R>>(arrival, {
+              authorize: Authorize.make(endpoint.admit, {
+                fork: runIn,
+                timeout: config.handshakeTimeout,
+                closing
+              }),
+              onOpen: ({ asked, plan, tcp, ws }, handle) => {
+                const transport = new WsTransport(ws, asked.socket, {
+                  wire: new TcpWire(tcp),
+                  remote: asked.peer.remote,
+                  highWaterMark,
+                  maxPayload
+                })
+                const faulty = wrap?.(transport, plan)
+                if (received !== undefined) tracing?.opening(received)
+                const accepted = accept(
+                  faulty ?? transport,
+                  asked,
+                  tracing === undefined
+                    ? handle
+                    : (connection) => tracing.within(connection.id, handle(connection)),
+                  runIn
+                )
+                if (accepted === undefined) return transport.destroy()
+                faulty?.opened(accepted.id)
+                onAccepted?.(accepted)
+              }
+            })
+          }
+        }
+      })
+
+    const drainNow = Effect.gen(function* () {
+      isDraining = true
+      const timeout = Duration.toMillis(config.drainTimeout)
+      const deadline = elapsed() + timeout
+      yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
+      isClosing = true
+      yield* Deferred.succeed(closing, undefined)
+      yield* stopListening
+      yield* registry.drain({
+        reason: StopReason.ServerShutdown({ code: config.shutdownCode }),
+        spread: config.drainSpread,
+        deadline
+      })
+    })
+    let draining: Fiber.RuntimeFiber<void> | undefined
+    const drain = Effect.suspend(() => {
+      draining ??= fork(Effect.uninterruptible(drainNow))
+      return Effect.asVoid(Fiber.await(draining))
+    })
+
+    return {
+      registry,
+      connections: { ...registry.connections, drain },
+      metrics,
+      faults,
+      peerOf,
+      onRefused,
+      log,
+      timeout: config.handshakeTimeout,
+      closing,
+      isDraining: () => isDraining,
+      serve,
+      onClosing: (effect) => {
+        stopListening = effect
+      },
+      drain
+    }
+  })
+
+/** Says what settings leave no time for. */
+export const warnings = (config: ServerSettings): Effect.Effect<void> =>
+  Duration.greaterThanOrEqualTo(Duration.sum(config.drainDelay, config.drainSpread), config.drainTimeout)
+    ? Effect.logWarning(
+        "drain-delay and drain-spread leave no time within drain-timeout: connections will be destroyed at a shutdown"
+      )
+    : Effect.void
