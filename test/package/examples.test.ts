@@ -98,7 +98,10 @@ const mistakes = (codes: ReadonlyArray<readonly [where: string, code: string]>):
   })
 }
 
-describe("the package", () => {
+/** How long the compiler may take on a busy machine, in milliseconds. */
+const SLOW = 150_000
+
+describe("the package", { timeout: SLOW }, () => {
   const api = publicApi()
 
   it("has a docstring and an example for each of its exports", () => {
