@@ -18,7 +18,7 @@ const reason =
     : "installs from the registry: CONSUMER=1 npx vitest run test/package/consumer.test.ts"
 
 /** How long an installation may take, in milliseconds. */
-const PATIENCE = 150_000
+const PATIENCE = 300_000
 
 /** The versions of Node that the package is for, the newest of each. */
 const versions = [20, 22, 24, 26]
@@ -100,7 +100,7 @@ describe("a project that has installed the package", () => {
       const { tarball } = await pack(ROOT, place)
       const asked = (name: string) => `${name}@${devDependencies[name]}`
       // The one unpacks while the other is still fetched.
-      await Promise.all([
+      const installed = await Promise.allSettled([
         install(project, [
           tarball,
           ...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`),
@@ -112,6 +112,7 @@ describe("a project that has installed the package", () => {
           others.map((version) => `node-${version}@npm:node-${process.platform}-${process.arch}@${version}`)
         )
       ])
+      for (const each of installed) if (each.status === "rejected") throw each.reason
       const program = fs.readFileSync(path.join(ROOT, "test/package/consumer/program.ts"), "utf8")
       fs.writeFileSync(path.join(project, "program.ts"), program)
       const { code } = await transform(program, { loader: "ts", format: "esm" })
