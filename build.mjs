@@ -1,14 +1,34 @@
-// Bundles the program: it starts three times as fast as from its packages, and needs none of them. What only an option
-// or `probe` asks for is in files of its own, which are loaded then. And the console into one page, with its script and style inside.
+// Builds all that is in the package: the library, module by module; the program, in one bundle; and the console, in one page.
+import { decode, encode } from "@jridgewell/sourcemap-codec"
 import { build } from "esbuild"
+import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
+import * as path from "node:path"
 
-// Their names change with what is in them.
-fs.rmSync("dist/chunks", { recursive: true, force: true })
+// The library: what can be reached from the entry points in tsconfig.build.json. By its path, since the older compiler that
+// the tests have, too, may come first among the commands.
+const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--listEmittedFiles"]
+const { status, stdout } = spawnSync(process.execPath, compiler, {
+  encoding: "utf8",
+  stdio: ["ignore", "pipe", "inherit"]
+})
+const [said, emitted] = [false, true].map((isFile) =>
+  stdout.split("\n").filter((line) => line.startsWith("TSFILE: ") === isFile)
+)
+process.stdout.write(
+  said
+    .filter((line) => line !== "")
+    .map((line) => `${line}\n`)
+    .join("")
+)
+if (status !== 0) process.exit(status ?? 1)
+const built = new Set(emitted.map((line) => path.relative("dist", line.slice("TSFILE: ".length).trim())))
 
-await build({
+// The program: it starts three times as fast as from its packages, and needs none of them. What only an option or `probe`
+// asks for is in files of its own, which are loaded then.
+const { metafile } = await build({
   entryPoints: ["src/main.ts"],
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
@@ -20,6 +40,8 @@ await build({
   minify: true,
   keepNames: false,
   sourcemap: true,
+  sourcesContent: false,
+  metafile: true,
   legalComments: "none",
   // `ws` and what it needs are CommonJS, and ask for Node's modules by `require`.
   banner: {
@@ -29,6 +51,27 @@ await build({
   external: ["bufferutil", "utf-8-validate"]
 })
 
+// What it is bundled from, but for the packages, whose sources aren't in the package: a place in them stays as it is.
+for (const file of Object.keys(metafile.outputs)) {
+  built.add(path.relative("dist", file))
+  if (!file.endsWith(".map")) continue
+  const map = JSON.parse(fs.readFileSync(file, "utf8"))
+  const own = map.sources.filter((source) => !source.includes("node_modules/"))
+  const mappings = decode(map.mappings).map((line) =>
+    line.map(([column, source, ...rest]) => {
+      const index = source === undefined ? -1 : own.indexOf(map.sources[source])
+      return index === -1 ? [column] : [column, index, ...rest]
+    })
+  )
+  fs.writeFileSync(file, JSON.stringify({ ...map, sources: own, mappings: encode(mappings) }))
+}
+
+// What was built from sources that are no more, or as a chunk with another content. What runs from here is left alone:
+// those files are `.mjs`.
+for (const file of fs.readdirSync("dist", { recursive: true }))
+  if (/\.(js|d\.ts|map)$/.test(file) && !built.has(file)) fs.rmSync(path.join("dist", file))
+
+// The console.
 const { version } = JSON.parse(await readFile("package.json", "utf8"))
 
 /** Bundles for browsers. */

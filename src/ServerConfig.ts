@@ -13,13 +13,54 @@ import * as Redacted from "effect/Redacted"
 import { explain, type Settings, toConfigs } from "./config/Option.js"
 import { options } from "./config/ServerOptions.js"
 
-/** The settings of a server. */
+/**
+ * The settings of a server.
+ *
+ * @example
+ * ```ts
+ * import { EchoServer, ServerConfig, type ServerSettings } from "answerback"
+ * import { Config } from "effect"
+ *
+ * // What the environment says, but no console.
+ * const settings: Config.Config<ServerSettings> = Config.map(ServerConfig.config, (read) => ({
+ *   ...read,
+ *   console: false
+ * }))
+ * export const Echo = EchoServer.layerConfig(settings)
+ * ```
+ */
 export type ServerSettings = Settings<typeof options>
 
-/** A length of time, or `off`. A number is in milliseconds. */
+/**
+ * A length of time, or `off`. A number is in milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { echo, type Timeout, WebSocketServer } from "answerback"
+ *
+ * export const patient = (idleTimeout: Timeout) => WebSocketServer.layer(echo, { idleTimeout })
+ * ```
+ */
 export type Timeout = Duration.DurationInput | "off"
 
-/** Settings as a program writes them: those left out have their defaults. */
+/**
+ * Settings as a program writes them: those left out have their defaults.
+ *
+ * @example
+ * ```ts
+ * import { echo, type ServerOptions, WebSocketServer } from "answerback"
+ *
+ * const options: ServerOptions = {
+ *   port: 8080,
+ *   path: "/chat",
+ *   origins: ["https://example.com"],
+ *   maxPayload: "64KiB",
+ *   idleTimeout: "5 minutes",
+ *   maxConnectionsPerAddress: 20
+ * }
+ * export const Server = WebSocketServer.layer(echo, options)
+ * ```
+ */
 export interface ServerOptions {
   /** Address to listen on, by default `::`: all addresses, IPv6 and IPv4. */
   readonly host?: string
@@ -94,7 +135,17 @@ const ofEndpoints = [
   "closeTimeout"
 ] as const satisfies ReadonlyArray<keyof ServerOptions & keyof ServerSettings>
 
-/** Limits and policies of an endpoint. `maxConnections` and `maxConnectionsPerAddress` count beside those of the server. */
+/**
+ * Limits and policies of an endpoint. `maxConnections` and `maxConnectionsPerAddress` count beside those of the server.
+ *
+ * @example
+ * ```ts
+ * import { echo, Endpoint, type Limits } from "answerback"
+ *
+ * const strict: Limits = { maxPayload: "4KiB", maxConnectionsPerAddress: 10, idleTimeout: "1 minute" }
+ * export const endpoint = Endpoint.make({ ...strict, handler: echo })
+ * ```
+ */
 export interface Limits extends Pick<ServerOptions, (typeof ofEndpoints)[number]> {}
 
 /** Says what is wrong with settings that can each be read, but don't go together. */
@@ -103,7 +154,23 @@ export const contradiction = (settings: ServerSettings): string | undefined =>
     ? undefined
     : "--tls-cert and --tls-key (ANSWERBACK_TLS_CERT and ANSWERBACK_TLS_KEY) go together: give both, or neither"
 
-/** The settings of a server that runs. */
+/**
+ * The settings of a server that runs.
+ *
+ * @example
+ * ```ts
+ * import { EchoServer, ServerConfig } from "answerback"
+ * import { Effect, Layer } from "effect"
+ *
+ * // The settings as they have been read, for others than the server, too.
+ * const Announced = Layer.effectDiscard(
+ *   Effect.flatMap(ServerConfig, ({ maxConnections }) => Effect.log(`room for ${maxConnections} connections`))
+ * )
+ * export const Program = Layer.merge(EchoServer.fromConfig, Announced).pipe(
+ *   Layer.provide(ServerConfig.layer({ maxConnections: 500 }))
+ * )
+ * ```
+ */
 export class ServerConfig extends Context.Tag("answerback/ServerConfig")<ServerConfig, ServerSettings>() {
   /** The settings, read from `ANSWERBACK_*` (and `PORT`). */
   static readonly config: Config.Config<ServerSettings> = Config.mapOrFail(toConfigs(options), (settings) => {

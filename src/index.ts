@@ -2,12 +2,13 @@
  * A WebSocket server that always has the last word, as an Effect Layer.
  */
 export * as CloseCode from "./protocol/CloseCode.js"
-export { type Connection, ConnectionClosed } from "./connection/Connection.js"
+export type { Connection } from "./connection/Connection.js"
+export { ConnectionClosed } from "./connection/ConnectionClosed.js"
 export type { StopOptions } from "./connection/StopOptions.js"
-export { Connections } from "./registry/Connections.js"
+export { Connections, type PageOptions } from "./registry/Connections.js"
 export type { ConnectionEvent } from "./registry/Events.js"
 export { ConnectionId, ConnectionNotFound } from "./protocol/ConnectionId.js"
-export type { ConnectionInfo } from "./registry/ConnectionInfo.js"
+export type { ConnectionInfo, Page } from "./registry/ConnectionInfo.js"
 export { echo } from "./connection/Echo.js"
 export * as EchoServer from "./EchoServer.js"
 export * as Endpoint from "./server/Endpoint.js"
@@ -19,7 +20,13 @@ export * as Json from "./Json.js"
 export * as Message from "./protocol/Message.js"
 export { type BroadcastOptions, type Delivery, Room, type RoomOptions } from "./room/Room.js"
 export { Rooms } from "./room/Rooms.js"
-export { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
+export {
+  type Limits,
+  ServerConfig,
+  type ServerOptions,
+  type ServerSettings,
+  type Timeout
+} from "./ServerConfig.js"
 export { StartError } from "./http/StartError.js"
 export { StopReason } from "./protocol/StopReason.js"
 export type { StopSignal } from "./connection/StopSignal.js"

@@ -259,19 +259,28 @@ const circles = (sources: Sources): ReadonlyArray<string> => {
   return found
 }
 
-/** Files that are too long to be read in one go. */
+/**
+ * Files that are too long to be read in one go. Examples are left out: they are for those who use what stands there, and
+ * who reads the file skips them; a file must not be cut in two for having good ones.
+ */
 const tooLong = (sources: Sources): ReadonlyArray<string> =>
   [...sources].flatMap(([file, text]) => {
-    const lines = text.replace(/\n$/, "").split("\n").length
+    const lines = text
+      .replaceAll(/^ *\* @example\n(?: *\*(?!\/)(?! @).*\n)*/gm, "")
+      .replace(/\n$/, "")
+      .split("\n").length
     return lines > LONGEST_FILE ? [`${file} has ${lines} lines`] : []
   })
+
+/** What isn't documentation, whose examples are whole programs. */
+const code = (text: string): string => text.replaceAll(/^ *\/\*\*.*?\*\//gms, "")
 
 /** Fibers that are started outside of any scope. */
 const runners = (sources: Sources): ReadonlyArray<string> =>
   [...sources].flatMap(([file, text]) =>
     file === "main.ts"
       ? []
-      : [...text.matchAll(/\b\w+\.run(?:Fork|Sync|SyncExit|Promise|PromiseExit|Callback|Main)\b/g)].map(
+      : [...code(text).matchAll(/\b\w+\.run(?:Fork|Sync|SyncExit|Promise|PromiseExit|Callback|Main)\b/g)].map(
           ([call]) => `${file} calls ${call}`
         )
   )
@@ -452,10 +461,19 @@ describe("a source is found wanting", () => {
 
   it("if a fiber is started outside of a scope", () => {
     expect(runners(source({ "http/A.ts": "Effect.runFork(x)\nRuntime.runPromise(r)(x)\n" }))).toHaveLength(2)
+    const documented = "/**\n * Effect.runFork(x)\n */\nconst a = 1\n"
+    expect(runners(source({ "http/A.ts": documented }))).toEqual([])
+    expect(runners(source({ "http/A.ts": `${documented}Effect.runFork(x)\n/** A. */\n` }))).toHaveLength(1)
   })
 
   it("if a file is too long", () => {
     expect(tooLong(source({ "http/A.ts": "\n".repeat(LONGEST_FILE + 1) }))).toHaveLength(1)
     expect(tooLong(source({ "http/A.ts": "\n".repeat(LONGEST_FILE) }))).toEqual([])
+    const example = ` * @example\n * \`\`\`ts\n${" * f()\n".repeat(10)} * \`\`\`\n`
+    const rest = "\n".repeat(LONGEST_FILE - 4)
+    expect(tooLong(source({ "http/A.ts": `/**\n * A.\n${example} */\n${rest}` }))).toHaveLength(0)
+    expect(tooLong(source({ "http/A.ts": `/**\n * A.\n *\n${example} */\n${rest}` }))).toHaveLength(0)
+    expect(tooLong(source({ "http/A.ts": `/**\n * A.\n *\n${example} */\n\n${rest}` }))).toHaveLength(1)
+    expect(tooLong(source({ "http/A.ts": `/**\n${example} * @returns\n *\n */\n${rest}\n` }))).toHaveLength(1)
   })
 })

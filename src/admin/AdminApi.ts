@@ -26,8 +26,35 @@ import * as CloseCode from "../protocol/CloseCode.js"
 import { VERSION } from "../Version.js"
 import { ConnectionId } from "../protocol/ConnectionId.js"
 
-/** The most connections on a page, and how many it has if nothing is said. */
+/**
+ * The most connections on a page.
+ *
+ * @example
+ * ```ts
+ * import { HttpApiClient } from "@effect/platform"
+ * import { AdminApi, MAX_LIMIT } from "answerback/AdminApi"
+ * import { Effect } from "effect"
+ *
+ * // As few requests as there can be.
+ * export const firstPage = Effect.gen(function* () {
+ *   const admin = yield* HttpApiClient.make(AdminApi, { baseUrl: "http://localhost:8080" })
+ *   return yield* admin.list({ urlParams: { limit: MAX_LIMIT } })
+ * })
+ * ```
+ */
 export const MAX_LIMIT = 1000
+
+/**
+ * How many connections a page has if nothing is said.
+ *
+ * @example
+ * ```ts
+ * import { DEFAULT_LIMIT } from "answerback/AdminApi"
+ *
+ * // How many requests it takes to see them all, if nothing is said.
+ * export const pages = (total: number): number => Math.ceil(total / DEFAULT_LIMIT)
+ * ```
+ */
 export const DEFAULT_LIMIT = 100
 
 const id = Schema.String.pipe(Schema.fromBrand(ConnectionId)).annotations({
@@ -45,7 +72,18 @@ const Time = Schema.transform(
 
 const Count = Schema.NonNegativeInt
 
-/** A connection, as the API shows it. Bytes are payload bytes. */
+/**
+ * A connection, as the API shows it. Bytes are payload bytes.
+ *
+ * @example
+ * ```ts
+ * import { ConnectionInfo } from "answerback/AdminApi"
+ * import { Schema } from "effect"
+ *
+ * // The data of an event `opened` of `GET /events`, read as what it is.
+ * export const read = Schema.decodeUnknown(Schema.parseJson(ConnectionInfo))
+ * ```
+ */
 export const ConnectionInfo = Schema.Struct({
   id,
   remote: Schema.String.annotations({ description: "address:port of the peer." }),
@@ -181,7 +219,18 @@ const events = HttpApiEndpoint.get("events", "/events")
     "Follows what happens, as server-sent events: opened, stopping and closed, each with the connection's JSON; lagged with the number of those that were lost."
   )
 
-/** What is done with connections. */
+/**
+ * What is done with connections.
+ *
+ * @example
+ * ```ts
+ * import { HttpApi, OpenApi } from "@effect/platform"
+ * import { connections } from "answerback/AdminApi"
+ *
+ * // The description of a gateway that passes these requests on, beside its own.
+ * export const spec = OpenApi.fromApi(HttpApi.make("gateway").add(connections))
+ * ```
+ */
 export const connections = HttpApiGroup.make("connections", { topLevel: true })
   .add(list)
   .add(get)
@@ -220,7 +269,27 @@ const describe = (spec: Record<string, unknown>): Record<string, unknown> => ({
   security: [{}, { token: [] }]
 })
 
-/** The admin API. */
+/**
+ * The admin API.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient, HttpApiClient, HttpClient, HttpClientRequest } from "@effect/platform"
+ * import { AdminApi } from "answerback/AdminApi"
+ * import { Effect } from "effect"
+ *
+ * // Sends everybody away who connected to /old.
+ * export const empty = Effect.gen(function* () {
+ *   const admin = yield* HttpApiClient.make(AdminApi, {
+ *     baseUrl: "http://localhost:8080",
+ *     transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken("the token"))
+ *   })
+ *   const { connections } = yield* admin.list({ urlParams: { limit: 1000 } })
+ *   for (const { id, path } of connections)
+ *     if (path === "/old") yield* admin.stop({ path: { id }, urlParams: { code: 4001, reason: "moved" } })
+ * }).pipe(Effect.provide(FetchHttpClient.layer))
+ * ```
+ */
 export const AdminApi = HttpApi.make("answerback")
   .add(connections)
   .addError(InvalidRequest)

@@ -24,7 +24,21 @@ import { RedisClock } from "./RedisClock.js"
 import * as Sessions from "./RedisSessions.js"
 import { SharedEvents } from "./SharedEvents.js"
 
-/** Which servers. */
+/**
+ * Which servers.
+ *
+ * @example
+ * ```ts
+ * import type { RedisOptions } from "answerback/Redis"
+ * import { Config, Redacted } from "effect"
+ *
+ * // The URL holds a password: it is never logged.
+ * export const options: Config.Config<RedisOptions> = Config.map(Config.url("REDIS_URL"), (url) => ({
+ *   url: Redacted.make(url),
+ *   prefix: "chat"
+ * }))
+ * ```
+ */
 export interface RedisOptions {
   /** `redis://` or, for TLS, `rediss://`, maybe with a user, a password, and the number of a database. */
   readonly url: Redacted.Redacted<URL>
@@ -238,6 +252,23 @@ const join = ({ prefix, url }: RedisOptions, own: Own): Effect.Effect<Joined, ne
     }
   })
 
-/** Servers that share a Redis. */
+/**
+ * Servers that share a Redis.
+ *
+ * @example
+ * ```ts
+ * import { echo, WebSocketServer } from "answerback"
+ * import * as Redis from "answerback/Redis"
+ * import { Layer, Redacted } from "effect"
+ *
+ * const Fleet = Redis.layer({
+ *   url: Redacted.make(new URL("redis://localhost:6379")),
+ *   prefix: "answerback"
+ * })
+ *
+ * // Its admin API lists and stops the connections of all servers that share this Redis.
+ * export const Server = WebSocketServer.layer(echo, { port: 8080 }).pipe(Layer.provide(Fleet))
+ * ```
+ */
 export const layer = (options: RedisOptions): Layer.Layer<Cluster> =>
   Layer.succeed(Cluster, { join: (own) => join(options, own) })

@@ -4,7 +4,6 @@
 import * as Headers from "@effect/platform/Headers"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -13,32 +12,11 @@ import type { ConnectionId } from "../protocol/ConnectionId.js"
 import * as Message from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
 import { queryOf } from "../protocol/Target.js"
+import { ConnectionClosed } from "./ConnectionClosed.js"
 import { signal, type StopOptions, stopReason } from "./StopOptions.js"
 import { type About, pack, unpack } from "./About.js"
 import type { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
-
-/**
- * Something was to be sent on a connection that has said its last word, or whose peer is gone.
- *
- * @example
- * ```ts
- * import type { Connection } from "answerback"
- * import { Effect } from "effect"
- *
- * export const notify = (connection: Connection, text: string) =>
- *   connection.send(text).pipe(
- *     Effect.catchTag("ConnectionClosed", () => Effect.logInfo("nobody was there any more"))
- *   )
- * ```
- */
-export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{
-  readonly connection: ConnectionId
-}> {
-  override get message(): string {
-    return `connection ${this.connection} is closed: nothing can be sent on it any more`
-  }
-}
 
 /** What a connection is made of. */
 export interface ConnectionOptions {

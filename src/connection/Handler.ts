@@ -6,7 +6,8 @@ import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { hasProperty, isTagged } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import { type Connection, ConnectionClosed } from "./Connection.js"
+import type { Connection } from "./Connection.js"
+import { ConnectionClosed } from "./ConnectionClosed.js"
 
 /**
  * What a program does with a connection. When it ends the connection is closed with 1000; when it fails, with 1011. Its

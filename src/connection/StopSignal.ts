@@ -6,7 +6,22 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import type { StopReason } from "../protocol/StopReason.js"
 
-/** Given once, with the reason for which the connection ends. */
+/**
+ * Given once, with the reason for which the connection ends.
+ *
+ * @example
+ * ```ts
+ * import { type Connection } from "answerback"
+ * import { Effect, Schedule } from "effect"
+ *
+ * // Pushes the time each second, until the connection is to end.
+ * export const clock = (connection: Connection) =>
+ *   Effect.suspend(() => connection.send(new Date().toISOString())).pipe(
+ *     Effect.repeat(Schedule.spaced("1 second")),
+ *     Effect.race(connection.stopSignal.await)
+ *   )
+ * ```
+ */
 export interface StopSignal {
   /** The reason, once it is given. */
   readonly reason: StopReason | undefined

@@ -94,41 +94,159 @@ const ofConnection = [
   structs.throttle
 ] as const
 
-/** Reads and writes the faults of an open connection. */
+/**
+ * Reads and writes the faults of an open connection.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ * import { Schema } from "effect"
+ *
+ * // A part of a test's own script, in a file.
+ * const Step = Schema.Struct({ name: Schema.String, fault: FaultPlan.ConnectionFault })
+ * export const steps = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Step)))(
+ *   `[{ "name": "hang up", "fault": { "fault": "close", "code": 4001, "after": "3msg" } }]`
+ * )
+ * ```
+ */
 export const ConnectionFault = Schema.Union(...ofConnection)
 
 /** Reads and writes any of them, told apart by their names. */
 const schema = Schema.Union(...ofConnection, structs.refuse, structs.hang)
 
-/** The names of the faults. */
+/**
+ * The names of the faults.
+ *
+ * @example
+ * ```ts
+ * import type { FaultPlan } from "answerback"
+ *
+ * // Those after which a client has to connect again.
+ * export const endings: ReadonlyArray<FaultPlan.FaultKind> = ["close", "reset", "vanish", "truncate", "corrupt"]
+ * ```
+ */
 export type FaultKind = keyof typeof structs
 
-/** A fault of a certain kind, as it has been read. */
+/**
+ * A fault of a certain kind, as it has been read.
+ *
+ * @example
+ * ```ts
+ * import type { FaultPlan } from "answerback"
+ *
+ * export const describe = ({ code, reason }: FaultPlan.PlanOf<"close">): string => `closes with ${code} ${reason}`
+ * ```
+ */
 export type PlanOf<K extends FaultKind> = Extract<FaultPlan, { readonly fault: K }>
 
-/** What goes wrong with a connection, and when. */
+/**
+ * What goes wrong with a connection, and when.
+ *
+ * @example
+ * ```ts
+ * import type { FaultPlan } from "answerback"
+ *
+ * // Every plan has the name of its fault, by which it is told apart.
+ * export const isOrderly = (plan: FaultPlan.FaultPlan): boolean =>
+ *   plan.fault === "close" || (plan.fault === "refuse" && plan.status === 503)
+ * ```
+ */
 export type FaultPlan = Schema.Schema.Type<typeof schema>
 
-/** A fault of the handshake itself. */
+/**
+ * A fault of the handshake itself.
+ *
+ * @example
+ * ```ts
+ * import type { FaultPlan } from "answerback"
+ *
+ * // What the first three attempts of a client meet with.
+ * export const attempts: ReadonlyArray<FaultPlan.HandshakePlan> = [
+ *   { fault: "hang" },
+ *   { fault: "refuse", status: 503 },
+ *   { fault: "refuse", status: 429, "retry-after": 2 }
+ * ]
+ * ```
+ */
 export type HandshakePlan = PlanOf<"refuse" | "hang">
 
-/** A fault of a connection that is open. */
+/**
+ * A fault of a connection that is open.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, type FaultPlan, Faults } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * export const spoil = (connection: Connection, plan: FaultPlan.ConnectionPlan) =>
+ *   Effect.flatMap(Faults.Faults, ({ apply }) => apply(connection.id, plan))
+ * ```
+ */
 export type ConnectionPlan = Exclude<FaultPlan, HandshakePlan>
 
-/** A plan as a program or JSON writes it: numbers where they are times are milliseconds. */
+/**
+ * A plan as a program or JSON writes it: numbers where they are times are milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ *
+ * const script: ReadonlyArray<FaultPlan.FaultInput> = [
+ *   { fault: "delay", time: "200ms", jitter: "50ms" },
+ *   { fault: "throttle", rate: "10KiB" },
+ *   { fault: "reset", after: "3msg" }
+ * ]
+ * export const plans = script.map((input) => FaultPlan.make(input))
+ * ```
+ */
 export type FaultInput = Schema.Schema.Encoded<typeof schema>
 
-/** The names of all faults. */
+/**
+ * The names of all faults.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ *
+ * export const help = `--fault NAME   one of ${FaultPlan.kinds.join(", ")}`
+ * ```
+ */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a record that has just these
 export const kinds = Object.keys(structs) as ReadonlyArray<FaultKind>
 
 const isKind = (name: unknown): name is FaultKind => kinds.some((kind) => kind === name)
 
-/** Whether a fault is one of the handshake, and none that an open connection can have. */
+/**
+ * Whether a fault is one of the handshake, and none that an open connection can have.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, FaultPlan, Faults } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // A connection that is open can't have its handshake refused any more.
+ * export const applyIfItCan = (connection: Connection, plan: FaultPlan.FaultPlan) =>
+ *   FaultPlan.isOfHandshake(plan)
+ *     ? Effect.logWarning(`too late for ${plan.fault}`)
+ *     : Effect.flatMap(Faults.Faults, ({ apply }) => apply(connection.id, plan))
+ * ```
+ */
 export const isOfHandshake = (plan: FaultPlan): plan is HandshakePlan =>
   plan.fault === "refuse" || plan.fault === "hang"
 
-/** What can't be read as a plan. */
+/**
+ * What can't be read as a plan.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ * import { Either } from "effect"
+ *
+ * // A form that marks the field that is wrong: here, `rate`.
+ * export const wrong = Either.flip(FaultPlan.parse({ fault: "drop", rate: "lots" }))
+ * export const mark = Either.map(wrong, ({ message, parameter }) => ({ [parameter]: message }))
+ * ```
+ */
 export class InvalidFault extends Data.TaggedError("InvalidFault")<{
   /** The parameter that is wrong or missing. */
   readonly parameter: string
@@ -146,7 +264,22 @@ const show = (given: unknown): string =>
 const unreadable = (parameter: string, given: unknown, accepts: string) =>
   invalid(parameter, `${show(given)} can't be read: accepted is ${accepts}`)
 
-/** Reads a plan from the parameters of a query or the fields of a JSON object. Others than those of the fault don't matter. */
+/**
+ * Reads a plan from the parameters of a query or the fields of a JSON object. Others than those of the fault don't matter.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ * import { Either } from "effect"
+ *
+ * // From a file or a request, with whatever stands there.
+ * export const plan = FaultPlan.parse({ fault: "close", code: "4001", after: "3msg" })
+ * export const answer = Either.match(plan, {
+ *   onLeft: ({ message }) => `400 ${message}`,
+ *   onRight: ({ fault }) => `202 ${fault}`
+ * })
+ * ```
+ */
 export const parse = (given: Readonly<Record<string, unknown>>): Either.Either<FaultPlan, InvalidFault> => {
   const { fault } = given
   if (fault === undefined) return invalid("fault", `is missing: accepted is ${kinds.join(", ")}`)
@@ -160,7 +293,17 @@ export const parse = (given: Readonly<Record<string, unknown>>): Either.Either<F
   })
 }
 
-/** Reads a plan from the query of a URL; `undefined` if it asks for no fault. */
+/**
+ * Reads a plan from the query of a URL; `undefined` if it asks for no fault.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ *
+ * // As `Faults.layerUrl` reads it, for a program that also has rules of its own.
+ * export const asked = (url: URL) => FaultPlan.fromQuery(url.searchParams)
+ * ```
+ */
 export const fromQuery = (query: URLSearchParams): Either.Either<FaultPlan | undefined, InvalidFault> => {
   if (!query.has("fault")) return Either.right(undefined)
   const twice = Parameter.names.find((name) => query.getAll(name).length > 1)
@@ -173,15 +316,44 @@ export const fromQuery = (query: URLSearchParams): Either.Either<FaultPlan | und
  * The plan that a program writes, as it would in JSON: `make({ fault: "close", code: 4001, after: "3msg" })`.
  *
  * Throws `InvalidFault` if a value can't be read.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan, Faults } from "answerback"
+ *
+ * // Each client of a test loses a tenth of its echoes, always the same ones.
+ * export const Lossy = Faults.layer(() => FaultPlan.make({ fault: "drop", rate: 0.1, seed: 7 }))
+ * ```
  */
 export const make = <const I extends FaultInput>(input: I): PlanOf<I["fault"]> =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a plan is of the kind that was asked for
   Either.getOrThrowWith(parse(input), (error) => error) as PlanOf<I["fault"]>
 
-/** Writes a plan as JSON that reads as the same plan. */
+/**
+ * Writes a plan as JSON that reads as the same plan.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ *
+ * // The body of `POST /connections/{id}/faults`.
+ * export const body = JSON.stringify(FaultPlan.toJson(FaultPlan.make({ fault: "stall", after: "5s" })))
+ * ```
+ */
 export const toJson: (plan: FaultPlan) => FaultInput = Schema.encodeSync(schema)
 
-/** Writes a plan as a query that reads as the same plan. */
+/**
+ * Writes a plan as a query that reads as the same plan.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan } from "answerback"
+ *
+ * // What a client connects to, for a plan that a test has drawn.
+ * export const urlOf = (plan: FaultPlan.FaultPlan): string =>
+ *   `ws://localhost:8080/echo?${FaultPlan.toQuery(plan).toString()}`
+ * ```
+ */
 export const toQuery = (plan: FaultPlan): URLSearchParams =>
   new URLSearchParams(
     Object.entries(toJson(plan)).map(([name, value]): [string, string] => [name, String(value)])

@@ -19,46 +19,106 @@ import { queryOf } from "../protocol/Target.js"
 import * as FaultPlan from "./FaultPlan.js"
 import { Interruptible, type SharedTools } from "./Interruptible.js"
 
-/** A handshake, for which it is to be decided what goes wrong. */
+/**
+ * A handshake, for which it is to be decided what goes wrong.
+ *
+ * @example
+ * ```ts
+ * import { FaultPlan, Faults } from "answerback"
+ *
+ * // Only who says that it is a test is spoiled.
+ * const planOf = ({ headers, target }: Faults.FaultRequest) =>
+ *   headers["x-test"] !== undefined && target.startsWith("/chat")
+ *     ? FaultPlan.make({ fault: "reset", after: "3msg" })
+ *     : undefined
+ * export const ForTests = Faults.layer(planOf)
+ * ```
+ */
 export interface FaultRequest extends Request {
   /** What the request asks for: path and query. */
   readonly target: string
 }
 
-/** A transport with which something can go wrong. */
+/**
+ * A transport with which something can go wrong.
+ *
+ * @internal
+ */
 export interface Faulty extends Transport {
   /** The connection has got an id, by which faults can be asked for. */
   readonly opened: (id: ConnectionId) => void
 }
 
-/** Makes a transport such that something can go wrong with it, and what is planned does. */
+/**
+ * Makes a transport such that something can go wrong with it, and what is planned does.
+ *
+ * @internal
+ */
 export type Wrapper = (inner: RawTransport, plan: FaultPlan.ConnectionPlan | undefined) => Faulty
 
 /**
  * Who may ask for faults: clients in the URL and operators by the admin API, operators alone, or nobody.
+ *
+ * @internal
  */
 export type Askers = "clients" | "operators" | "nobody"
 
-/** What goes wrong with the connections of a server. */
-export class Faults extends Context.Tag("answerback/Faults")<
-  Faults,
-  {
-    /** Who may ask: the console offers no more, and the admin API takes no more. */
-    readonly askers: Askers
-    /** Lets something go wrong with an open connection. A later fault replaces an earlier one. */
-    readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
-    /** Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read. */
-    readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
-    /** Reads a fault for an open connection, which is asked for in JSON; or refuses. */
-    readonly read: (text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
-    /** Makes the transports of a server such that something can go wrong with them. */
-    readonly wrapper: (highWaterMark: number) => Wrapper
-  }
->() {}
+/** What is asked of it. */
+interface Service {
+  /**
+   * Who may ask: the console offers no more, and the admin API takes no more.
+   *
+   * @internal
+   */
+  readonly askers: Askers
+  /** Lets something go wrong with an open connection. A later fault replaces an earlier one. */
+  readonly apply: (id: string, plan: FaultPlan.ConnectionPlan) => Effect.Effect<void, ConnectionNotFound>
+  /**
+   * Decides on a handshake: nothing, a plan, or a refusal to a request for a fault that can't be read.
+   *
+   * @internal
+   */
+  readonly decide: (request: FaultRequest) => Either.Either<FaultPlan.FaultPlan | undefined, Refusal>
+  /**
+   * Reads a fault for an open connection, which is asked for in JSON; or refuses.
+   *
+   * @internal
+   */
+  readonly read: (text: string) => Either.Either<FaultPlan.ConnectionPlan, Refusal>
+  /**
+   * Makes the transports of a server such that something can go wrong with them.
+   *
+   * @internal
+   */
+  readonly wrapper: (highWaterMark: number) => Wrapper
+}
+
+/**
+ * What goes wrong with the connections of a server.
+ *
+ * @example
+ * ```ts
+ * import { echo, Connections, FaultPlan, Faults, WebSocketServer } from "answerback"
+ * import { Effect, Layer } from "effect"
+ *
+ * // A test that all peers notice that the server has gone silent.
+ * export const silence = Effect.gen(function* () {
+ *   const { list } = yield* Connections
+ *   const { apply } = yield* Faults.Faults
+ *   for (const { id } of yield* list) yield* apply(id, FaultPlan.make({ fault: "mute" }))
+ * })
+ * export const Server = WebSocketServer.layer(echo, { port: 0 }).pipe(Layer.provideMerge(Faults.layer()))
+ * ```
+ */
+export class Faults extends Context.Tag("answerback/Faults")<Faults, Service>() {}
 
 const planFailed = refusal(500, "FaultPlanFailed", "the program failed to plan a fault: its log says how")
 
-/** Refuses any fault where there are none. */
+/**
+ * Refuses any fault where there are none.
+ *
+ * @internal
+ */
 export const disabled = refusal(
   403,
   "FaultsDisabled",
@@ -141,6 +201,19 @@ const make = (
 /**
  * Faults by code: a program, or its tests, decide for each handshake what goes wrong with its connection, and let go
  * wrong what is open with `apply`.
+ *
+ * @example
+ * ```ts
+ * import { echo, FaultPlan, Faults, WebSocketServer } from "answerback"
+ * import { Layer } from "effect"
+ *
+ * // Every second handshake is refused: does the client come back?
+ * let handshakes = 0
+ * const Flaky = Faults.layer(() =>
+ *   handshakes++ % 2 === 0 ? FaultPlan.make({ fault: "refuse", status: 503, "retry-after": 1 }) : undefined
+ * )
+ * export const Server = WebSocketServer.layer(echo, { port: 0 }).pipe(Layer.provide(Flaky))
+ * ```
  */
 export const layer = (
   planOf: (request: FaultRequest) => FaultPlan.FaultPlan | undefined = () => undefined
@@ -153,6 +226,17 @@ export const layer = (
 /**
  * Faults that clients ask for in the URL that they connect to: `ws://host/echo?fault=reset&after=3msg`. A handshake
  * that asks for one that can't be read is refused with 400, or with 403 where faults are off.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Faults, WebSocketServer } from "answerback"
+ * import { Layer, Stream } from "effect"
+ *
+ * // What `EchoServer` can do, with another handler: /shout?fault=delay&time=1s
+ * const shout = (connection: Connection) =>
+ *   Stream.runForEach(connection.messages, ({ text }) => connection.send(text.toUpperCase()))
+ * export const Server = WebSocketServer.layer(shout, { path: "/shout" }).pipe(Layer.provide(Faults.layerUrl()))
+ * ```
  */
 export const layerUrl = (isOn = true): Layer.Layer<Faults> =>
   Layer.scoped(

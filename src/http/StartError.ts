@@ -3,7 +3,20 @@
  */
 import * as Data from "effect/Data"
 
-/** The server could not start. The message is one line: what happened, to what, and what to do. */
+/**
+ * The server could not start. The message is one line: what happened, to what, and what to do.
+ *
+ * @example
+ * ```ts
+ * import { EchoServer } from "answerback"
+ * import { Effect, Layer } from "effect"
+ *
+ * // The message is a line for the person who started it; more than that would only be noise.
+ * export const program = Layer.launch(EchoServer.layer({ port: 443 })).pipe(
+ *   Effect.catchTag("StartError", ({ message }) => Effect.logFatal(message))
+ * )
+ * ```
+ */
 export class StartError extends Data.TaggedError("StartError")<{
   readonly message: string
   readonly cause: unknown

@@ -7,10 +7,28 @@ import * as Data from "effect/Data"
 /**
  * Names one connection among all servers of a fleet. Ids sort, as strings, in the order in which one server opened
  * its connections, so that a list can be paged by id while connections come and go.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectionId } from "answerback"
+ *
+ * // Which user is behind which connection: no other string gets in by mistake.
+ * export const users = new Map<ConnectionId, string>()
+ * ```
  */
 export type ConnectionId = string & Brand.Brand<"ConnectionId">
 
-/** Reads a string as an id. Any string is one: whether a connection has it is another question. */
+/**
+ * Reads a string as an id. Any string is one: whether a connection has it is another question.
+ *
+ * @example
+ * ```ts
+ * import { ConnectionId } from "answerback"
+ *
+ * // From the outside, such as a URL or a queue, where it was a mere string.
+ * export const fromPath = (path: string): ConnectionId => ConnectionId(path.slice("/connections/".length))
+ * ```
+ */
 export const ConnectionId = Brand.nominal<ConnectionId>()
 
 const base36 = (value: number, width: number): string => value.toString(36).padStart(width, "0")
@@ -42,7 +60,21 @@ export const source = (tag: string): ((now: number) => ConnectionId) => {
   }
 }
 
-/** No open connection has this id: it has ended, or there never was one. */
+/**
+ * No open connection has this id: it has ended, or there never was one.
+ *
+ * @example
+ * ```ts
+ * import { Connections } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // Somebody who is gone already needs no stop.
+ * export const stopIfOpen = (id: string) =>
+ *   Effect.flatMap(Connections, ({ stop }) => stop(id)).pipe(
+ *     Effect.catchTag("ConnectionNotFound", () => Effect.void)
+ *   )
+ * ```
+ */
 export class ConnectionNotFound extends Data.TaggedError("ConnectionNotFound")<{ readonly id: string }> {
   override get message(): string {
     return `there is no open connection ${this.id}`

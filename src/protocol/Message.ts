@@ -9,6 +9,18 @@ import * as Frame from "./Frame.js"
  * Text is kept as the UTF-8 bytes that came in, already validated, and decoded only when `text` is asked for: an
  * echo or a relay never pays for the string. The bytes may be a view into a larger buffer; copy them to keep them
  * for long.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Message } from "answerback"
+ * import { Stream } from "effect"
+ *
+ * // Texts as they come, and the sizes of what is binary.
+ * export const describe = (connection: Connection) =>
+ *   Stream.map(connection.messages, (message: Message.Message) =>
+ *     message._tag === "Text" ? message.text : `${message.bytes.length} bytes`
+ *   )
+ * ```
  */
 export class Message {
   readonly _tag: "Text" | "Binary"
@@ -25,20 +37,82 @@ export class Message {
   }
 }
 
-/** A text message. Lone surrogates, which UTF-8 has no bytes for, become U+FFFD. */
+/**
+ * A text message. Lone surrogates, which UTF-8 has no bytes for, become U+FFFD.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Message } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // Encoded once, however many get it.
+ * export const tell = (everybody: ReadonlyArray<Connection>, news: string) => {
+ *   const message = Message.text(news)
+ *   return Effect.forEach(everybody, (connection) => connection.send(message), { discard: true })
+ * }
+ * ```
+ */
 export const text = (value: string): Message => new Message("Text", Buffer.from(value, "utf8"))
 
-/** A binary message. The bytes are not copied. */
+/**
+ * A binary message. The bytes are not copied.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Message } from "answerback"
+ * import { Chunk } from "effect"
+ *
+ * // A header and its body, as two messages that are written together.
+ * export const sendFile = (connection: Connection, name: string, bytes: Uint8Array) =>
+ *   connection.sendChunk(Chunk.make(Message.text(name), Message.binary(bytes)))
+ * ```
+ */
 export const binary = (bytes: Uint8Array): Message => new Message("Binary", bytes)
 
-/** What can be sent: a message, a string (sent as text) or bytes (sent as binary). */
+/**
+ * What can be sent: a message, a string (sent as text) or bytes (sent as binary).
+ *
+ * @example
+ * ```ts
+ * import { type Connection, type ConnectionClosed, Message } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // Like `send`, but it doesn't mind if the peer is gone.
+ * export const trySend = (connection: Connection, message: Message.Sendable): Effect.Effect<void> =>
+ *   Effect.catchTag(connection.send(message), "ConnectionClosed", (_: ConnectionClosed) => Effect.void)
+ * ```
+ */
 export type Sendable = Message | string | Uint8Array
 
-/** Turns what can be sent into a message. */
+/**
+ * Turns what can be sent into a message.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Message } from "answerback"
+ * import { Chunk } from "effect"
+ *
+ * // Lines, as one batch: one write to the network.
+ * export const sendLines = (connection: Connection, lines: Iterable<string>) =>
+ *   connection.sendChunk(Chunk.map(Chunk.fromIterable(lines), Message.from))
+ * ```
+ */
 export const from = (value: Sendable): Message =>
   typeof value === "string" ? text(value) : value instanceof Message ? value : binary(value)
 
-/** A message that is encoded already: to whomever it is sent, it is the same bytes of memory. */
+/**
+ * A message that is encoded already: to whomever it is sent, it is the same bytes of memory.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, Message } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * const greeting: Message.Prepared = Message.prepare("welcome, all of you")
+ * export const greet = (connections: Iterable<Connection>) =>
+ *   Effect.forEach(connections, (connection) => connection.send(greeting), { discard: true })
+ * ```
+ */
 export class Prepared extends Message {
   /** The frame that it is sent as: whole, not masked, and never compressed. */
   readonly frame: Uint8Array

@@ -19,6 +19,16 @@ import * as CloseCode from "./CloseCode.js"
  * - `ServerShutdown`: the server stops.
  * - `HandlerFailed`: the handler failed or died; `cause` is for the log and never reaches the peer.
  * - `Fault`: it went wrong as somebody had asked; `kind` names the fault, `last` is what the peer sees.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectionEvent, StopReason } from "answerback"
+ *
+ * // Whether somebody should look at it.
+ * const alarming: ReadonlySet<StopReason["_tag"]> = new Set(["HandlerFailed", "SlowConsumer"])
+ * export const isAlarming = (event: ConnectionEvent): boolean =>
+ *   event._tag === "closed" && alarming.has(event.reason._tag)
+ * ```
  */
 export type StopReason = Data.TaggedEnum<{
   PeerClosed: { readonly code: number; readonly reason: string }
@@ -34,8 +44,34 @@ export type StopReason = Data.TaggedEnum<{
   Fault: { readonly kind: string; readonly last: Farewell }
 }>
 
-/** The constructors and matchers of the cases. */
-export const StopReason = Data.taggedEnum<StopReason>()
+/**
+ * The constructors and matchers of the cases.
+ *
+ * @example
+ * ```ts
+ * import { type Connection, StopReason } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * // A handler that pushes says which way it ended.
+ * const words = StopReason.$match({
+ *   PeerClosed: ({ code, reason }) => `the peer left with ${code} ${reason}`,
+ *   PeerVanished: () => "the peer is gone",
+ *   ProtocolError: ({ reason }) => `the peer broke the protocol: ${reason}`,
+ *   HeartbeatTimeout: () => "the peer gave no sign of life",
+ *   SlowConsumer: () => "the peer took nothing",
+ *   IdleTimeout: () => "nobody said anything",
+ *   LifetimeReached: () => "it was time",
+ *   StopSignal: ({ reason }) => `it was stopped: ${reason}`,
+ *   ServerShutdown: () => "the server shuts down",
+ *   HandlerFailed: () => "the handler failed",
+ *   Fault: ({ kind }) => `somebody had asked for a ${kind}`
+ * })
+ *
+ * export const logEnd = (connection: Connection) =>
+ *   Effect.flatMap(connection.stopSignal.await, (reason) => Effect.log(words(reason)))
+ * ```
+ */
+export const StopReason: Data.TaggedEnum.Constructor<StopReason> = Data.taggedEnum<StopReason>()
 
 // A record, so that a case that is missing here is an error.
 const named: Readonly<Record<StopReason["_tag"], true>> = {

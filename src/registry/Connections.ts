@@ -56,7 +56,18 @@ export class Connections extends Context.Tag("answerback/Connections")<
   }
 >() {}
 
-/** Which of the connections are wanted. */
+/**
+ * Which of the connections are wanted.
+ *
+ * @example
+ * ```ts
+ * import { Connections, type PageOptions } from "answerback"
+ * import { Effect } from "effect"
+ *
+ * const first: PageOptions = { limit: 100 }
+ * export const some = Effect.flatMap(Connections, ({ page }) => page(first))
+ * ```
+ */
 export interface PageOptions {
   /** How many at most. */
   readonly limit: number

@@ -9,7 +9,23 @@ import { waitersUntil } from "../connection/Waiters.js"
 import type { StopReason } from "../protocol/StopReason.js"
 import type { ConnectionInfo } from "./ConnectionInfo.js"
 
-/** Something happened to a connection. `stopping` comes before `closed`, and each comes once. */
+/**
+ * Something happened to a connection. `stopping` comes before `closed`, and each comes once.
+ *
+ * @example
+ * ```ts
+ * import { type ConnectionEvent, Connections } from "answerback"
+ * import { Effect, Stream } from "effect"
+ *
+ * const say = (event: ConnectionEvent): string => {
+ *   const { id, remote } = event.connection
+ *   return event._tag === "opened" ? `${remote} opened ${id}` : `${remote} ${event._tag}: ${event.reason._tag}`
+ * }
+ * export const follow = Effect.flatMap(Connections, ({ events }) =>
+ *   Stream.runForEach(events, (event) => Effect.log(say(event)))
+ * )
+ * ```
+ */
 export type ConnectionEvent =
   | { readonly _tag: "opened"; readonly connection: ConnectionInfo }
   | { readonly _tag: "stopping"; readonly connection: ConnectionInfo; readonly reason: StopReason }

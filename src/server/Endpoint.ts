@@ -64,8 +64,7 @@ export type Admit<R> =
  * ```ts
  * import { echo, Endpoint } from "answerback"
  *
- * const options = { handler: echo, maxPayload: "16KiB", idleTimeout: "5 minutes" }
- * export const endpoint = Endpoint.make(options)
+ * export const endpoint = Endpoint.make({ handler: echo, maxPayload: "16KiB", idleTimeout: "5 minutes" })
  * ```
  */
 export interface OpenOptions<E, R> extends Limits {
