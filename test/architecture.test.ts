@@ -83,15 +83,7 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "EchoServer.ts"
   ],
   // For the tests of other programs: no part of a server needs it.
-  testing: [
-    "protocol",
-    "connection",
-    "registry",
-    "http",
-    "server",
-    "ServerConfig.ts",
-    "WebSocketServer.ts"
-  ],
+  testing: ["protocol", "connection", "registry", "http", "server", "ServerConfig.ts", "WebSocketServer.ts"],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
   "main.ts": [

@@ -55,27 +55,29 @@ const check = <A extends Endings.Ended>(
 
 type Service = Context.Tag.Service<Connections>
 
+const failed = (name: string, expected: ExpectedStop, seen: string, story: ReadonlyArray<string> = []) =>
+  Effect.fail(new ExpectationFailed({ expected: `${name} to end with ${wordsOf(expected)}`, seen, story }))
+
 /** Waits for the ending of a connection, or finds the one that was. */
 const endingOf = (connections: Service, id: string, expected: ExpectedStop) =>
   Effect.gen(function* () {
-    const endings = Endings.of(connections) ?? (yield* Endings.follow(connections))
-    if (endings.of(id) === undefined) {
-      // Its events may be on their way.
-      yield* Effect.yieldNow()
-      if (endings.of(id) === undefined) yield* Effect.orElse(connections.get(id), () => lost(id, expected))
-    }
+    const remembered = Endings.of(connections)
+    const endings = remembered ?? (yield* Endings.follow(connections))
+    // Its events may be on their way.
+    yield* Effect.yieldNow()
+    if (endings.of(id) === undefined)
+      yield* Effect.orElse(connections.get(id), () =>
+        failed(
+          `connection ${id}`,
+          expected,
+          remembered === undefined
+            ? "none that is open: how it had ended before is not known of this server, as it is of those of Testing.layerServer"
+            : "that this server never had it"
+        )
+      )
     const ended = yield* endings.ended(id)
     return { ended, story: endings.of(id)?.story ?? [] }
   }).pipe(Effect.scoped)
-
-const lost = (id: string, expected: ExpectedStop) =>
-  Effect.fail(
-    new ExpectationFailed({
-      expected: `connection ${id} to end with ${wordsOf(expected)}`,
-      seen: "no such connection: if there was one it had ended before, and nobody had followed it. Start the server with Testing.layerServer, which does",
-      story: []
-    })
-  )
 
 const ofClient = (client: Client, expected: ExpectedStop) =>
   Effect.gen(function* () {
@@ -85,12 +87,11 @@ const ofClient = (client: Client, expected: ExpectedStop) =>
     yield* Effect.yieldNow()
     const id = open?.id ?? Endings.of(connections)?.ofRemote(client.local)?.info.id
     if (id === undefined)
-      return yield* Effect.fail(
-        new ExpectationFailed({
-          expected: `the connection of ${client.local} to end with ${wordsOf(expected)}`,
-          seen: "no connection from there at this server",
-          story: client.story
-        })
+      return yield* failed(
+        `the connection of ${client.local}`,
+        expected,
+        "no connection from there at this server",
+        client.story
       )
     const { ended, story } = yield* endingOf(connections, id, expected)
     yield* client.ended

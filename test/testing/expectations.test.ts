@@ -3,6 +3,9 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import { Connections, echo, StopReason, WebSocketServer } from "../../src/index.js"
 import * as Testing from "../../src/testing/Testing.js"
@@ -12,6 +15,8 @@ const said = <A, R>(effect: Effect.Effect<A, { readonly message: string }, R>): 
   Effect.map(Effect.flip(effect), ({ message }) =>
     `\n${message}`.replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")
   )
+
+const quiet = Logger.withMinimumLogLevel(LogLevel.None)
 
 const broken = () => Effect.fail(new RangeError("no such room"))
 
@@ -182,17 +187,43 @@ describe("an expectation that fails says what was expected, what was seen, and w
           client: close 1000
           server: close 1000"
       `)
-    }).pipe(Effect.provide(Testing.layerServer(echo)))
+    }).pipe(Effect.provide(Testing.layerServer(echo)), quiet)
   )
 
-  it.scopedLive("nobody followed the connection", () =>
+  it.scopedLive("a connection that never was", () =>
     Effect.gen(function* () {
       const connections = yield* Connections
       expect(yield* said(Testing.expectStop(connections, "one", "PeerClosed"))).toMatchInlineSnapshot(`
         "
         expected connection one to end with PeerClosed
-        but saw no such connection: if there was one it had ended before, and nobody had followed it. Start the server with Testing.layerServer, which does"
+        but saw that this server never had it"
       `)
-    }).pipe(Effect.provide(Testing.layerServer(echo)))
+    }).pipe(Effect.provide(Testing.layerServer(echo)), quiet)
+  )
+
+  it.scopedLive("a connection that nobody had followed", () =>
+    Effect.gen(function* () {
+      const connections = yield* Connections
+      expect(yield* said(Testing.expectStop(connections, "one", "PeerClosed"))).toMatchInlineSnapshot(`
+        "
+        expected connection one to end with PeerClosed
+        but saw none that is open: how it had ended before is not known of this server, as it is of those of Testing.layerServer"
+      `)
+    }).pipe(Effect.provide(WebSocketServer.layer(echo, { host: "127.0.0.1", port: 0 })), quiet)
+  )
+
+  it.scopedLive("a client of another server", () =>
+    Effect.gen(function* () {
+      const here = yield* Layer.build(Testing.layerServer(echo))
+      const { webSocketUrl } = yield* WebSocketServer.WebSocketServer
+      const client = yield* Testing.client(webSocketUrl)
+      const failing = Effect.provide(Testing.expectStop(client, "PeerClosed"), here)
+      expect(yield* said(failing)).toMatchInlineSnapshot(`
+        "
+        expected the connection of 127.0.0.1:PORT to end with PeerClosed
+        but saw no connection from there at this server
+          client: open to ws://127.0.0.1:PORT/echo, from 127.0.0.1:PORT"
+      `)
+    }).pipe(Effect.provide(Testing.layerServer(echo)), quiet)
   )
 })

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import {
   type Connection,
@@ -141,7 +143,11 @@ describe("a handshake", () => {
       headers["authorization"] === "Bearer 1"
         ? Effect.succeed("Ada")
         : Effect.fail(
-            new HandshakeRefused({ status: 401, message: "who are you?", headers: { "www-authenticate": "Bearer" } })
+            new HandshakeRefused({
+              status: 401,
+              message: "who are you?",
+              headers: { "www-authenticate": "Bearer" }
+            })
           ),
     handler: (connection, name) => Effect.zipRight(connection.send(name), Effect.never)
   })
@@ -224,6 +230,6 @@ describe("what is over", () => {
       yield* closed.close()
       yield* closed.ended
       yield* Effect.flip(connect("/nowhere"))
-    }).pipe(Effect.provide(Testing.layerServer(echo)))
+    }).pipe(Effect.provide(Testing.layerServer(echo)), Logger.withMinimumLogLevel(LogLevel.None))
   )
 })
