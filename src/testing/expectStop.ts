@@ -17,7 +17,7 @@ import * as Words from "./Words.js"
  *
  * @example
  * ```ts
- * import type { StopReason } from "answerback"
+ * import { StopReason } from "answerback"
  * import type * as Testing from "answerback/testing"
  *
  * export const slow: Testing.ExpectedStop = "SlowConsumer"
@@ -108,7 +108,7 @@ const ofClient = (client: Client, expected: ExpectedStop) =>
  *
  * @example
  * ```ts
- * import type { StopReason } from "answerback"
+ * import { StopReason } from "answerback"
  * import * as Testing from "answerback/testing"
  * import { Effect, Stream } from "effect"
  *

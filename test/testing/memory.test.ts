@@ -318,6 +318,21 @@ describe("back-pressure", () => {
     })
   )
 
+  it.scoped("leaves unread what can't be answered", () =>
+    Effect.gen(function* () {
+      const peer = yield* Testing.connect(echo, { highWaterMark: 1024 })
+      yield* peer.pauseReading
+      for (let i = 0; i < 10; i++) {
+        yield* peer.send("x".repeat(1000))
+        yield* TestClock.adjust(0)
+      }
+      expect(peer.unreadBytes).toBeGreaterThan(7000)
+      yield* peer.resumeReading
+      yield* Effect.replicateEffect(peer.receive, 10)
+      expect(peer.unreadBytes).toBe(0)
+    })
+  )
+
   it.scoped("leaves unread what a handler doesn't pull", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
