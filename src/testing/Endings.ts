@@ -12,7 +12,18 @@ import type { ConnectionEvent } from "../registry/Events.js"
 import { Changes } from "./Changes.js"
 import * as Words from "./Words.js"
 
-/** How a connection has ended. */
+/**
+ * How a connection has ended, as its server counts it.
+ *
+ * @example
+ * ```ts
+ * import { StopReason } from "answerback"
+ * import type * as Testing from "answerback/testing"
+ *
+ * export const wasClean = ({ code, reason }: Testing.Ended): boolean =>
+ *   code === 1000 && StopReason.$is("PeerClosed")(reason)
+ * ```
+ */
 export interface Ended {
   readonly reason: StopReason
   /** The close code that was sent or received: 1005 after an empty Close frame, `null` where TCP ended without one. */

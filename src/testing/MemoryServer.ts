@@ -185,7 +185,20 @@ export const serve: {
     return { connect, connections, shutdown }
   })
 
-/** Whom to connect, and to what. */
+/**
+ * Who connects, and the limits of the connection.
+ *
+ * @example
+ * ```ts
+ * import type * as Testing from "answerback/testing"
+ *
+ * export const stubborn: Testing.ConnectOptions = {
+ *   target: "/chat?room=lobby",
+ *   answersClose: false,
+ *   closeTimeout: "2 seconds"
+ * }
+ * ```
+ */
 export interface ConnectOptions extends MemoryServerOptions, PeerOptions {}
 
 /**
