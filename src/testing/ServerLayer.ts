@@ -4,7 +4,6 @@
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { Handler } from "../connection/Handler.js"
@@ -22,10 +21,7 @@ const followed = <E, R>(
   Layer.scopedContext(
     Effect.gen(function* () {
       // Closed after the server, whose last connections end with it.
-      const scope = yield* Effect.acquireRelease(Scope.make(), (scope) =>
-        // What was told last is heard first.
-        Effect.zipRight(Effect.yieldNow(), Scope.close(scope, Exit.void))
-      )
+      const scope = yield* Effect.acquireRelease(Scope.make(), Scope.close)
       const context = yield* Layer.build(server)
       const connections = Context.get(context, Connections)
       Endings.remember(connections, yield* Scope.extend(Endings.follow(connections), scope))

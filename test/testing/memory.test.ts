@@ -191,7 +191,13 @@ describe("an ending", () => {
       const released: Array<string> = []
       const server = yield* Testing.serve((connection) =>
         Effect.zipRight(
-          Effect.addFinalizer(() => Effect.sync(() => released.push(connection.id))),
+          // Takes a while, in which others run.
+          Effect.addFinalizer(() =>
+            Effect.zipRight(
+              Effect.repeatN(Effect.yieldNow(), 99),
+              Effect.sync(() => released.push(connection.id))
+            )
+          ),
           Effect.never
         )
       )

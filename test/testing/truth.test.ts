@@ -202,11 +202,11 @@ const onSocket: Effect.Effect<Player, unknown, Scope.Scope | WebSocketServer.Web
 
     const outcome = Effect.gen(function* () {
       let closeFrame: Outcome["closeFrame"]
-      while (!isReset) {
-        const frame = yield* Effect.option(client.nextFrame)
-        if (frame._tag === "None") break
-        if (frame.value.opcode === Frames.TEXT) received.push(frame.value.payload.toString())
-        const close = Frames.closeOf(frame.value)
+      const take = Effect.suspend(() => (isReset ? Effect.succeedNone : Effect.option(client.nextFrame)))
+      for (let next = yield* take; next._tag === "Some"; next = yield* take) {
+        const frame = next.value
+        if (frame.opcode === Frames.TEXT) received.push(frame.payload.toString())
+        const close = Frames.closeOf(frame)
         if (close === undefined) continue
         closeFrame = { code: close.code ?? 1005, reason: close.reason }
         if (!hasClosed) yield* Effect.ignore(client.write(Frames.close(close.code, close.reason)))
