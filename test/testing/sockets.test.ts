@@ -2,6 +2,7 @@
  * Tests of a program on real sockets, as somebody writes them who uses this package.
  */
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -137,6 +138,8 @@ describe("a real server and a real client", () => {
 })
 
 describe("a handshake", () => {
+  /** No handshake is refused with 200. */
+  const noAnswer = new HandshakeRefused({ status: 200, message: "welcome" })
   const members = Endpoint.make({
     subprotocols: ["v2", "v1"],
     authorize: ({ headers }) =>
@@ -184,6 +187,41 @@ describe("a handshake", () => {
       })
     )
   })
+
+  it.scopedLive("that isn't decided on in time is refused", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(connect())).toMatchObject({ status: 503, error: "AuthorizeTimeout" })
+    }).pipe(
+      Effect.provide(
+        Testing.layerServer(Endpoint.make({ authorize: () => Effect.never, handler: echo }), {
+          handshakeTimeout: "2 seconds"
+        })
+      ),
+      Logger.withMinimumLogLevel(LogLevel.None)
+    )
+  )
+
+  it.scoped("that isn't decided on rightly is refused", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(connect("/broken"))).toMatchObject({ status: 500, error: "AuthorizeFailed" })
+      expect(yield* Effect.flip(connect("/wrong"))).toMatchObject({ status: 500, error: "AuthorizeFailed" })
+    }).pipe(
+      Effect.provide(
+        Testing.layerServer({
+          "/broken": Endpoint.make({ authorize: () => Effect.dieMessage("no database"), handler: echo }),
+          "/wrong": Endpoint.make({ authorize: () => Effect.fail(noAnswer), handler: echo })
+        })
+      )
+    )
+  )
+
+  it.scoped("refused with what is no answer is a defect of a test without a socket", () =>
+    Effect.gen(function* () {
+      const wrong = Endpoint.make({ authorize: () => Effect.fail(noAnswer), handler: echo })
+      const exit = yield* Effect.exit(Testing.connect(wrong))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("a handshake can't be refused with")
+    })
+  )
 
   it.scoped("where nobody listens fails", () =>
     Effect.gen(function* () {
