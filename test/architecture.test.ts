@@ -90,6 +90,8 @@ const parts: Readonly<Record<string, ReadonlyArray<string>>> = {
     "room"
   ],
   "Socket.ts": ["protocol", "connection", "http", "ServerConfig.ts", "WebSocketServer.ts"],
+  // For the tests of other programs: no part of a server needs it.
+  testing: ["protocol", "connection", "registry", "http", "server", "ServerConfig.ts", "WebSocketServer.ts"],
   probe: ["protocol", "config"],
   "Cli.ts": ["protocol", "config", "telemetry", "ServerConfig.ts", "WebSocketServer.ts", "EchoServer.ts"],
   "main.ts": [
@@ -125,7 +127,7 @@ const doors: ReadonlyArray<Door> = [
   {
     what: "ws",
     matches: /^ws(\/|$)/,
-    isOpenTo: /^(connection\/WsSocket|probe\/Client)\.ts$/,
+    isOpenTo: /^(connection\/WsSocket|probe\/Client|testing\/WsClient)\.ts$/,
     isForValues: false
   },
   {
@@ -384,6 +386,8 @@ describe("a source is found wanting", () => {
     ["EchoServer.ts", "./Cli.js"],
     ["Cli.ts", "./main.js"],
     ["index.ts", "./main.js"],
+    ["index.ts", "./testing/Testing.js"],
+    ["server/A.ts", "../testing/Testing.js"],
     ["config/A.ts", "../ServerConfig.js"],
     ["connection/A.ts", "../telemetry/B.js"],
     ["connection/A.ts", "../../test/B.js"]

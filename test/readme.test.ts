@@ -16,6 +16,7 @@ import { blocks } from "./support/readme.js"
 import { lastWords } from "./support/session.js"
 
 /** Inside the package, where it can be imported by its name. */
+const root = fileURLToPath(new URL("..", import.meta.url))
 const folder = fileURLToPath(new URL("../dist", import.meta.url))
 
 const examples = blocks("ts")
@@ -43,6 +44,55 @@ const running = (words: string) =>
     expect(yield* Effect.promise(() => Promise.race([listening, exited]))).toBe("listening")
     return { port, program, exited }
   })
+
+/** Runs a program of Node, and gives what it printed if it failed. */
+const failureOf = (...args: ReadonlyArray<string>) =>
+  Effect.async<string>((resume) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] })
+    let printed = ""
+    child.stdout.on("data", (text: Buffer) => (printed += text.toString()))
+    child.stderr.on("data", (text: Buffer) => (printed += text.toString()))
+    child.once("exit", (code) => resume(Effect.succeed(code === 0 ? "" : printed)))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+describe("a test in the README", () => {
+  live(
+    "is right as TypeScript, and passes",
+    () =>
+      Effect.gen(function* () {
+        const [code = ""] = blocks("ts", "Test your program")
+        const [file, config] = [
+          `${folder}/readme-${process.pid}.test.ts`,
+          `${folder}/readme-${process.pid}.mjs`
+        ]
+        yield* Effect.acquireRelease(
+          Effect.promise(async () => {
+            await fs.writeFile(file, code)
+            // Otherwise it would look in the folders of this package's tests alone.
+            await fs.writeFile(config, `export default { test: { include: ["**/*.test.ts"], exclude: [] } }`)
+          }),
+          () => Effect.promise(() => Promise.all([fs.rm(file), fs.rm(config)]))
+        )
+        const options = [
+          "--noEmit",
+          "--strict",
+          "--target",
+          "es2023",
+          "--module",
+          "nodenext",
+          "--types",
+          "node"
+        ]
+        const check = ["node_modules/typescript/bin/tsc", "--ignoreConfig", ...options, file]
+        expect(yield* failureOf(...check)).toBe("")
+        const run = ["node_modules/vitest/vitest.mjs", "run", "--config", config, "--root", folder, file]
+        expect(yield* failureOf(...run)).toBe("")
+      }),
+    // A compiler and a test runner are started.
+    180_000
+  )
+})
 
 describe("a program in the README", () => {
   live("runs on the built package, does what it says, and says its last word on SIGTERM", () =>

@@ -8,6 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
+import type { About } from "../connection/About.js"
 import type { Handle } from "../connection/Handler.js"
 import type { Deciding } from "../http/Handshakes.js"
 import { isAnswer } from "../http/Respond.js"
@@ -15,7 +16,7 @@ import * as Handshake from "../protocol/Handshake.js"
 import { queryOf } from "../protocol/Target.js"
 import type { Fork } from "../registry/Registry.js"
 import type { Admit } from "./Endpoint.js"
-import type { HandshakeRefused } from "./HandshakeRefused.js"
+import { HandshakeRefused, type HandshakeRequest } from "./HandshakeRefused.js"
 
 /** What `authorize` failed with, as it is answered. */
 const refusalOf = ({
@@ -31,12 +32,41 @@ const failed = Handshake.refusal(
   "the program failed to decide on this handshake: its log says how"
 )
 
-const tooSlow = Handshake.refusal(
-  503,
-  "AuthorizeTimeout",
-  "the program took too long to decide on this handshake: try again later",
-  { "retry-after": "5" }
-)
+const tooSlow = () =>
+  new HandshakeRefused({
+    status: 503,
+    error: "AuthorizeTimeout",
+    message: "the program took too long to decide on this handshake: try again later",
+    headers: { "retry-after": "5" }
+  })
+
+/** What the program is told of a request. */
+export const requestOf = (
+  { headers, path, subprotocol, target }: Required<About>,
+  remote: string
+): HandshakeRequest => ({
+  remote,
+  path,
+  query: queryOf(target),
+  headers: Headers.fromInput(headers),
+  subprotocol
+})
+
+/** Decides in time; dies of an answer that is none. */
+export const inTime = <A, R>(
+  authorize: Effect.Effect<A, HandshakeRefused, R>,
+  timeout: Duration.Duration
+): Effect.Effect<A, HandshakeRefused, R> =>
+  authorize.pipe(
+    Effect.tapError((refused) =>
+      isAnswer(refusalOf(refused))
+        ? Effect.void
+        : Effect.dieMessage(`a handshake can't be refused with ${JSON.stringify(refusalOf(refused))}`)
+    ),
+    // One that can't be interrupted is not waited for.
+    Effect.disconnect,
+    Effect.timeoutFail({ duration: timeout, onTimeout: tooSlow })
+  )
 
 /** How the program is asked. */
 export interface AuthorizeOptions<R> {
@@ -52,16 +82,8 @@ const decided = <A, R>(
   authorize: Effect.Effect<A, HandshakeRefused, R>,
   { closing, timeout }: AuthorizeOptions<R>
 ): Effect.Effect<Either.Either<A, Handshake.Refusal>, never, R> =>
-  authorize.pipe(
+  inTime(authorize, timeout).pipe(
     Effect.mapError(refusalOf),
-    Effect.tapError((refusal) =>
-      isAnswer(refusal)
-        ? Effect.void
-        : Effect.dieMessage(`a handshake can't be refused with ${JSON.stringify(refusal)}`)
-    ),
-    // One that can't be interrupted is not waited for.
-    Effect.disconnect,
-    Effect.timeoutFail({ duration: timeout, onTimeout: () => tooSlow }),
     Effect.raceFirst(Effect.zipRight(Deferred.await(closing), Effect.fail(Handshake.draining))),
     Effect.either,
     Effect.catchAllCause((cause) =>
@@ -76,14 +98,8 @@ export const make =
   <R>(admit: Admit<R>, options: AuthorizeOptions<R>): Deciding<Handle<unknown, R>>["authorize"] =>
   (asked, tell) => {
     if (admit._tag === "All") return tell(Either.right(admit.handle))
-    const { headers, path, peer, socket, subprotocol, target } = asked
-    const request = {
-      remote: peer.remote,
-      path,
-      query: queryOf(target),
-      headers: Headers.fromInput(headers),
-      subprotocol
-    }
+    const { peer, socket } = asked
+    const request = requestOf(asked, peer.remote)
     const onGone = (): void => fiber.unsafeInterruptAsFork(FiberId.none)
     socket.once("close", onGone)
     const fiber = options.fork(

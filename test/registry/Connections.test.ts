@@ -72,7 +72,7 @@ describe("the list of connections", () => {
           messagesOut: 2,
           bytesIn: 9,
           bytesOut: 9,
-          bufferedBytes: 9,
+          bufferedBytes: 13,
           state: "open"
         }
       ])

@@ -19,7 +19,8 @@ import { monotonic } from "../../src/connection/Monotonic.js"
 import { Lifecycle } from "../../src/connection/Lifecycle.js"
 import { ConnectionId } from "../../src/protocol/ConnectionId.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
-import { type Action, MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
+import type { Action } from "../../src/testing/Action.js"
+import { MemoryTransport, type MemoryTransportOptions } from "./MemoryTransport.js"
 import { unwatched } from "./registry.js"
 import { settle } from "./timeless.js"
 
@@ -32,7 +33,7 @@ export const describeAction = (action: Action): ReadonlyArray<string> => {
     case "seal":
       return []
     case "write":
-      return [`write ${action.texts.join(" ")}`]
+      return [`write ${action.messages.map(({ text }) => text).join(" ")}`]
     case "close":
       return [
         ["close", action.code, action.reason].filter((part) => part !== undefined && part !== "").join(" ")
