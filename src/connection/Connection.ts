@@ -13,7 +13,7 @@ import * as Message from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
 import { queryOf } from "../protocol/Target.js"
 import { ConnectionClosed } from "./ConnectionClosed.js"
-import { signal, type StopOptions, stopReason } from "./StopOptions.js"
+import { type Ending, signal, type StopOptions, stopReason } from "./StopOptions.js"
 import { type About, pack, unpack } from "./About.js"
 import type { StopSignal } from "./StopSignal.js"
 import type { Transport } from "./Transport.js"
@@ -27,14 +27,6 @@ export interface ConnectionOptions {
   /** The time in milliseconds since 1970. */
   readonly now: () => number
   readonly ending: Ending
-}
-
-/** Ends a connection, unless it is ending already. Synchronous. */
-export interface Ending {
-  /** After the handler, which is handed what has been read. */
-  readonly stop: (reason: StopReason) => boolean
-  /** At once, with its last word. The handler isn't waited for. */
-  readonly close: (reason: StopReason) => boolean
 }
 
 /**

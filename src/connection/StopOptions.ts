@@ -32,3 +32,11 @@ export const signal = (code: number, reason: string): Either.Either<StopReason, 
 /** The reason of a stop from a program or an operator, if its code and reason can be sent. */
 export const stopReason = (options: StopOptions = {}): Either.Either<StopReason, CloseCode.InvalidClose> =>
   signal(options.code ?? CloseCode.GOING_AWAY, options.reason ?? "connection interrupted")
+
+/** Ends a connection, unless it is ending already. Synchronous. */
+export interface Ending {
+  /** After the handler, which is handed what has been read. */
+  readonly stop: (reason: StopReason) => boolean
+  /** At once, with its last word. The handler isn't waited for. */
+  readonly close: (reason: StopReason) => boolean
+}
