@@ -10,7 +10,10 @@ import { describe, expect, it } from "vitest"
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url))
 const HERE = path.join(ROOT, "test/types")
-const files = fs.readdirSync(HERE).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+const files = [
+  ...fs.readdirSync(HERE).flatMap((file) => (/(?<!\.test)\.ts$/.test(file) ? [`test/types/${file}`] : [])),
+  ...fs.readdirSync(path.join(ROOT, "examples")).map((file) => `examples/${file}`)
+]
 
 /** What the compiler prints; nothing, when all is well. */
 const tsc = (...args: ReadonlyArray<string>): string =>
@@ -24,25 +27,36 @@ const filesOf = (...args: ReadonlyArray<string>): ReadonlyArray<string> =>
     .filter((file) => !file.includes("node_modules"))
     .map((file) => path.relative(ROOT, file))
 
-describe("the types of handlers, endpoints and servers", () => {
-  it("are as they should be for those who use the package", () => {
-    expect(tsc("--noEmit", "-p", "test/types")).toBe("")
-  }, 240_000)
+/** In milliseconds: the compiler takes its time where other tests run. */
+const PATIENCE = 240_000
 
-  it("are looked at as they are built", () => {
-    const seen = filesOf("-p", "test/types")
-    expect(seen).toEqual(
-      expect.arrayContaining(["dist/index.d.ts", ...files.map((file) => `test/types/${file}`)])
-    )
-    expect(seen.filter((file) => file.startsWith("src/"))).toEqual([])
-  })
+describe("the types of handlers, endpoints and servers, and those of the examples", () => {
+  it(
+    "are as they should be for those who use the package",
+    () => {
+      expect(tsc("--noEmit", "-p", "test/types")).toBe("")
+    },
+    PATIENCE
+  )
 
-  it("are looked at with the sources by `npm run typecheck`", () => {
-    const seen = filesOf()
-    expect(seen).toEqual(
-      expect.arrayContaining(["src/index.ts", ...files.map((file) => `test/types/${file}`)])
-    )
-    expect(seen.filter((file) => file.startsWith("dist/"))).toEqual([])
-    expect(fs.readFileSync(path.join(ROOT, "package.json"), "utf8")).toContain(`"typecheck": "tsc --noEmit`)
-  })
+  it(
+    "are looked at as they are built",
+    () => {
+      const seen = filesOf("-p", "test/types")
+      expect(seen).toEqual(expect.arrayContaining(["dist/index.d.ts", ...files]))
+      expect(seen.filter((file) => file.startsWith("src/"))).toEqual([])
+    },
+    PATIENCE
+  )
+
+  it(
+    "are looked at with the sources by `npm run typecheck`",
+    () => {
+      const seen = filesOf()
+      expect(seen).toEqual(expect.arrayContaining(["src/index.ts", ...files]))
+      expect(seen.filter((file) => file.startsWith("dist/"))).toEqual([])
+      expect(fs.readFileSync(path.join(ROOT, "package.json"), "utf8")).toContain(`"typecheck": "tsc --noEmit`)
+    },
+    PATIENCE
+  )
 })
