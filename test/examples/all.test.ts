@@ -119,3 +119,91 @@ describe("examples/http-api.ts", () => {
     PATIENCE
   )
 })
+
+describe("examples/chat.ts", () => {
+  live(
+    "tells all in a room what one of them says, and nobody else",
+    () =>
+      Effect.gen(function* () {
+        const example = yield* started("chat")
+        const ann = yield* example.connect("/chat?room=tea&name=Ann")
+        expect(yield* ann.exchange([], 1)).toEqual(["Ann has come"])
+        const bob = yield* example.connect("/chat?room=tea&name=Bob")
+        const eve = yield* example.connect("/chat?room=coffee&name=Eve")
+        expect(yield* ann.exchange([], 1)).toEqual(["Bob has come"])
+        expect(yield* bob.exchange(["milk?"], 2)).toEqual(["Bob has come", "Bob: milk?"])
+        expect(yield* ann.exchange(["please"], 2)).toEqual(["Bob: milk?", "Ann: please"])
+        expect(yield* bob.exchange([], 1)).toEqual(["Ann: please"])
+        yield* bob.close(1000, "")
+        expect(yield* ann.exchange([], 1)).toEqual(["Bob has left"])
+        expect(yield* eve.exchange(["hello?"], 2)).toEqual(["Eve has come", "Eve: hello?"])
+        yield* endingPolitely(example, [ann, eve])
+      }),
+    PATIENCE
+  )
+
+  live(
+    "lets in nobody without a name",
+    () =>
+      Effect.gen(function* () {
+        const example = yield* started("chat")
+        expect((yield* Effect.flip(example.connect("/chat?room=tea"))).message).toContain("400")
+        yield* example.end
+      }),
+    PATIENCE
+  )
+})
+
+describe("examples/json.ts", () => {
+  const deposit = (amount: unknown) => JSON.stringify({ _tag: "Deposit", amount })
+  const withdraw = (amount: unknown) => JSON.stringify({ _tag: "Withdraw", amount })
+  const parsed = (messages: ReadonlyArray<unknown>) =>
+    messages.map((message): unknown => JSON.parse(String(message)))
+
+  live(
+    "answers what it understands, and closes for the rest",
+    () =>
+      Effect.gen(function* () {
+        const example = yield* started("json")
+        const session = yield* example.connect("/account?token=s3cret")
+        const at = expect.stringMatching(/Z$/)
+        expect(parsed(yield* session.exchange([deposit(5), withdraw(2), withdraw(4)]))).toEqual([
+          { _tag: "Balance", balance: 5, at },
+          { _tag: "Balance", balance: 3, at },
+          { _tag: "Refused", reason: "there isn't as much" }
+        ])
+        const other = yield* example.connect("/account?token=s3cret")
+        expect(parsed(yield* other.exchange([deposit(1), deposit(-1)], 1))).toEqual([
+          { _tag: "Balance", balance: 4, at }
+        ])
+        expect(yield* other.closed).toEqual(closed(1008, "message isn't as expected"))
+        yield* endingPolitely(example, [session])
+      }),
+    PATIENCE
+  )
+
+  live(
+    "wants a token",
+    () =>
+      Effect.gen(function* () {
+        const example = yield* started("json")
+        expect((yield* Effect.flip(example.connect("/account?token=guess"))).message).toContain("401")
+        yield* example.end
+      }),
+    PATIENCE
+  )
+})
+
+describe("examples/rpc.ts", () => {
+  live(
+    "answers its own client, and closes politely",
+    () =>
+      Effect.gen(function* () {
+        const example = yield* started("rpc")
+        expect(yield* example.run("Ann")).toBe("Hello, Ann!\n2\n1\n0\n")
+        const idle = yield* example.connect("/rpc")
+        yield* endingPolitely(example, [idle])
+      }),
+    PATIENCE
+  )
+})

@@ -19,6 +19,8 @@ export interface Example {
   /** Where it serves HTTP. */
   readonly url: string
   readonly connect: (path: string) => Effect.Effect<Session, ClientFailed, Scope.Scope>
+  /** Runs the same program once more, beside it, with these arguments; gives what it prints until it ends. */
+  readonly run: (...args: ReadonlyArray<string>) => Effect.Effect<string>
   /** Ends it as Ctrl-C does, and sees that it has nothing to complain about. */
   readonly end: Effect.Effect<void>
 }
@@ -48,15 +50,17 @@ export const started = (name: string): Effect.Effect<Example, unknown, Scope.Sco
       ),
       () => Effect.promise(() => fs.rm(file))
     )
-    const program = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        spawn(process.execPath, [file], {
-          env: { ...process.env, PORT: `${port}` },
-          stdio: ["ignore", "pipe", "pipe"]
-        })
-      ),
-      (child) => Effect.sync(() => child.kill("SIGKILL"))
-    )
+    const spawned = (args: ReadonlyArray<string> = []) =>
+      Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, [file, ...args], {
+            env: { ...process.env, PORT: `${port}` },
+            stdio: ["ignore", "pipe", "pipe"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+    const program = yield* spawned()
     let output = ""
     const exited = new Promise<number | null>((resolve) => program.once("exit", resolve))
     const listening = new Promise<"listening">((resolve) => {
@@ -70,6 +74,18 @@ export const started = (name: string): Effect.Effect<Example, unknown, Scope.Sco
     return {
       url: `http://127.0.0.1:${port}`,
       connect: (path) => wsClient.open(`ws://127.0.0.1:${port}${path}`),
+      run: (...args) =>
+        Effect.scoped(
+          Effect.flatMap(spawned(args), (child) =>
+            Effect.promise(async () => {
+              const chunks: Array<Buffer> = []
+              child.stdout.on("data", (bytes: Buffer) => chunks.push(bytes))
+              child.stderr.on("data", (bytes: Buffer) => chunks.push(bytes))
+              await new Promise((resolve) => child.once("close", resolve))
+              return Buffer.concat(chunks).toString()
+            })
+          )
+        ),
       end: Effect.gen(function* () {
         program.kill("SIGINT")
         expect(yield* Effect.promise(() => exited), output).toBe(0)
