@@ -121,8 +121,8 @@ export interface AuthorizedOptions<A, E, R, RA> extends Limits {
  * ```
  */
 export const make: {
-  <A, E, R, RA>(options: AuthorizedOptions<A, E, R, RA>): Endpoint<Exclude<R, Scope.Scope> | RA>
   <E, R>(options: OpenOptions<E, R> | Handler<E, R>): Endpoint<Exclude<R, Scope.Scope>>
+  <A, E, R, RA>(options: AuthorizedOptions<A, E, R, RA>): Endpoint<Exclude<R, Scope.Scope> | RA>
 } = <A, E, R, RA>(
   options: AuthorizedOptions<A, E, R, RA> | OpenOptions<E, R> | Handler<E, R>
 ): Endpoint<Exclude<R, Scope.Scope> | RA> => {

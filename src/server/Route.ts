@@ -43,6 +43,8 @@ export const make = <R>(
     Effect.async<Outcome>((resume) => {
       const { socket } = message
       let isAnswered = false
+      /** The platform ends its side behind any answer, and leaves it to the peer when the socket is gone. */
+      const answeredLast = () => response().once("finish", () => socket.destroySoon())
       served.take(
         {
           request: message,
@@ -50,8 +52,7 @@ export const make = <R>(
           tcp: Detached.tcpOf(socket),
           head: Detached.headOf(message),
           refuse: (refusal) => {
-            // The platform ends its side behind any answer, and leaves it to the peer when the socket is gone.
-            response().once("finish", () => socket.destroySoon())
+            answeredLast()
             const answer = HttpServerResponse.setHeader(Respond.toResponse(refusal), "connection", "close")
             resume(Effect.succeed(Effect.succeed(answer)))
           },
@@ -73,6 +74,8 @@ export const make = <R>(
       )
       return Effect.sync(() => {
         isAnswered = true
+        // What the platform answers to a handshake that the program has given up.
+        if (!socket.destroyed) answeredLast()
       })
     })
 
