@@ -220,7 +220,7 @@ const layerOf = <E, R>(handler: Handler<E, R>) =>
  * import { Effect, Layer } from "effect"
  *
  * const clock = Endpoint.make({
- *   maxPayload: 0,
+ *   maxPayload: "1KiB",
  *   handler: (connection) =>
  *     Effect.forever(Effect.zipRight(connection.send(new Date().toISOString()), Effect.sleep("1 second")))
  * })

@@ -152,6 +152,9 @@ export class Connection {
    * The messages of the peer, in order, in chunks of what was read together. Ends when the connection is to end,
    * after what was read by then: `stopSignal` tells why. What isn't pulled isn't read, but for a small buffer, and
    * TCP tells the peer to wait.
+   *
+   * A stream that is cut short, as by `Stream.take`, loses the rest of the chunk that it has been handed. For a first
+   * message that is unlike the others, such as a token, there is `Stream.peel(connection.messages, Sink.head())`.
    */
   get messages(): Stream.Stream<Message.Message> {
     return Stream.fromChannel(this.#source)

@@ -64,8 +64,9 @@ export const guard = (server: http.Server): void => {
   server.prependListener("upgrade", (request, socket, head) => {
     socket.on("error", ignore)
     heads.set(request, head)
-    // Nobody else is there for it any more, or yet.
-    if (server.listenerCount("upgrade") === 1) socket.destroy()
+    // Nobody else is there for it any more, or yet: without this it would be a plain request, and so it is.
+    if (server.listenerCount("upgrade") > 1) return
+    if (!isSocket(socket) || !server.emit("request", request, responseOn(socket, request))) socket.destroy()
   })
 }
 
