@@ -264,11 +264,7 @@ export class Connection {
     })
   }
 
-  /**
-   * Gives up this connection, whose peer doesn't take what it is sent, with a TCP reset.
-   *
-   * @internal
-   */
+  /** Gives up this connection, whose peer doesn't take what it is sent, with a TCP reset. @internal */
   get dropSlow(): Effect.Effect<void> {
     return Effect.sync(() => {
       this.#ending.stop(StopReason.SlowConsumer())
