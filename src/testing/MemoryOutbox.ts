@@ -2,7 +2,6 @@
  * What is written to a peer in memory, and what of it waits to be taken by a kernel that the test plays.
  */
 import type * as Effect from "effect/Effect"
-import { MESSAGE_OVERHEAD } from "../connection/Inbox.js"
 import { type Waiters, waitersUntil } from "../connection/Waiters.js"
 
 /** Bytes that are written, and taken or not. */
@@ -13,8 +12,6 @@ export class MemoryOutbox {
   taken = 0
   /** Whether bytes are taken at all. */
   isBlocked = false
-  /** How many bytes each of the writes has that wait. */
-  readonly #waiting: Array<number> = []
   #limit: number
   #isOver = false
   readonly #writers: Waiters = waitersUntil(() => this.#isOver || this.buffered <= this.#limit)
@@ -36,17 +33,8 @@ export class MemoryOutbox {
   }
 
   write(bytes: number): void {
-    if (!this.isBlocked) {
-      this.taken += bytes
-      return
-    }
-    this.buffered += bytes
-    this.#waiting.push(bytes)
-  }
-
-  /** The memory that they hold, with what stands around each write. */
-  get cost(): number {
-    return this.buffered + this.#waiting.length * MESSAGE_OVERHEAD
+    if (this.isBlocked) this.buffered += bytes
+    else this.taken += bytes
   }
 
   /** Takes some of what waits. */
@@ -54,10 +42,6 @@ export class MemoryOutbox {
     const taken = Math.min(bytes, this.buffered)
     this.taken += taken
     this.buffered -= taken
-    // Node lets go of a write when all of it has been taken.
-    let left = this.#waiting.reduce((sum, size) => sum + size, 0) - this.buffered
-    while (left >= (this.#waiting[0] ?? Infinity)) left -= this.#waiting.shift() ?? 0
-    if (left > 0) this.#waiting[0] = (this.#waiting[0] ?? 0) - left
     this.#wake()
   }
 

@@ -124,7 +124,7 @@ export class MemoryTransport extends MemoryInput implements Transport {
   }
 
   outboundCost(): number {
-    return this.outbox.cost
+    return this.outbox.buffered
   }
 
   write(messages: Chunk.Chunk<Message>): boolean {

@@ -16,6 +16,7 @@ type Files = ReadonlyMap<string, string>
 const kinds: ReadonlyArray<RegExp> = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^docs\/[\w-]+\.md$/,
+  /^examples\/[\w-]+\.ts$/,
   /^dist\/([\w-]+\/)*[\w-]+(\.js|\.js\.map|\.d\.ts|\.d\.ts\.map)$/,
   /^dist\/console\.json$/,
   /^src\/([\w-]+\/)*[\w-]+\.ts$/

@@ -387,14 +387,12 @@ describe("the handler", () => {
     }).pipe(Effect.provideService(Greeting, "hello"))
   )
 
-  it.layer(Layer.succeed(Greeting, "good morning"))((it) => {
-    it.scoped("has those of a layer", () =>
-      Effect.gen(function* () {
-        const peer = yield* Testing.connect(Endpoint.make(greet))
-        expect((yield* peer.receive).text).toBe("good morning en")
-      })
-    )
-  })
+  it.scoped("has those of a layer", () =>
+    Effect.gen(function* () {
+      const peer = yield* Testing.connect(Endpoint.make(greet))
+      expect((yield* peer.receive).text).toBe("good morning en")
+    }).pipe(Effect.provide(Layer.succeed(Greeting, "good morning")))
+  )
 })
 
 describe("a handshake", () => {
@@ -415,26 +413,26 @@ describe("a handshake", () => {
       )
   })
 
-  it.layer(Layer.succeed(Users, new Map([["Bearer 1", "Ada"]])))((it) => {
-    it.scoped("is let in", () =>
-      Effect.gen(function* () {
-        const peer = yield* Testing.connect(members, {
-          target: "/chat?room=lobby",
-          headers: { Authorization: "Bearer 1" },
-          remote: "203.0.113.7:4711",
-          subprotocol: ["v0", "v1"]
-        })
-        expect((yield* peer.receive).text).toBe("Ada in lobby at /chat from 203.0.113.7:4711")
-        expect(peer.subprotocol).toBe("v1")
-      })
-    )
+  const users = new Map([["Bearer 1", "Ada"]])
 
-    it.scoped("is refused", () =>
-      Effect.gen(function* () {
-        expect(yield* Effect.flip(Testing.connect(members))).toBe(unauthorized)
+  it.scoped("is let in", () =>
+    Effect.gen(function* () {
+      const peer = yield* Testing.connect(members, {
+        target: "/chat?room=lobby",
+        headers: { Authorization: "Bearer 1" },
+        remote: "203.0.113.7:4711",
+        subprotocol: ["v0", "v1"]
       })
-    )
-  })
+      expect((yield* peer.receive).text).toBe("Ada in lobby at /chat from 203.0.113.7:4711")
+      expect(peer.subprotocol).toBe("v1")
+    }).pipe(Effect.provideService(Users, users))
+  )
+
+  it.scoped("is refused", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(Testing.connect(members))).toBe(unauthorized)
+    }).pipe(Effect.provideService(Users, users))
+  )
 
   it.scoped("of a page elsewhere is refused, unless its origin is allowed", () =>
     Effect.gen(function* () {
