@@ -23,6 +23,7 @@ import {
 import * as Testing from "../../src/testing/Testing.js"
 import { freePort } from "../support/freePort.js"
 import { live } from "../support/live.js"
+import { within } from "../support/within.js"
 
 /** Connects to the server of the test. */
 const connect = (target = "/echo", options?: Testing.ClientOptions) =>
@@ -39,7 +40,7 @@ const greet = (connection: Connection) =>
   })
 
 describe("a real server and a real client", () => {
-  it.layer(Testing.layerServer(echo))((it) => {
+  within(Testing.layerServer(echo))((it) => {
     it.scoped("exchange messages", () =>
       Effect.gen(function* () {
         const client = yield* connect()
@@ -155,7 +156,7 @@ describe("a handshake", () => {
     handler: (connection, name) => Effect.zipRight(connection.send(name), Effect.never)
   })
 
-  it.layer(Testing.layerServer(members))((it) => {
+  within(Testing.layerServer(members))((it) => {
     it.scoped("is let in", () =>
       Effect.gen(function* () {
         const client = yield* connect("/echo", {
