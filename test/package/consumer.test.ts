@@ -155,6 +155,7 @@ describe("a project that has installed the package", () => {
         const last = output.split("\n").find((line) => line.startsWith("{"))
         expect(JSON.parse(last ?? output)).toEqual({
           echoes: ["HELLO", "HELLO", "HELLO"],
+          tested: ["Ada: hello", 4000],
           total: 1,
           path: "/shout",
           stopped: "4001 bye",

@@ -10,17 +10,35 @@ import {
   type Connection,
   type ConnectionClosed,
   Connections,
+  Endpoint,
   FaultPlan,
   Faults,
+  HandshakeRefused,
+  Json,
   Message,
+  Rooms,
   type ServerOptions,
   type StartError,
   StopReason,
+  Upgrader,
   WebSocketServer
 } from "answerback"
 import { AdminApi } from "answerback/AdminApi"
 import * as Redis from "answerback/Redis"
-import { type ConfigError, Context, Deferred, Effect, Fiber, Layer, Option, Redacted, Stream } from "effect"
+import { fromConnection } from "answerback/Socket"
+import * as Testing from "answerback/testing"
+import {
+  type ConfigError,
+  Context,
+  Deferred,
+  Effect,
+  Fiber,
+  Layer,
+  Option,
+  Redacted,
+  Schema,
+  Stream
+} from "effect"
 import { WebSocket } from "ws"
 
 /** Whether two types are the same. */
@@ -120,10 +138,42 @@ const program = Effect.gen(function* () {
   }
 })
 
+const chat = Effect.map(Rooms.make({ slow: "drop" }), (rooms) =>
+  Endpoint.make({
+    maxPayload: "4KiB",
+    authorize: ({ query }) =>
+      query.has("name")
+        ? Effect.succeed(query.get("name") ?? "")
+        : Effect.fail(new HandshakeRefused({ status: 400, message: "a name is wanted" })),
+    handler: (connection, name) =>
+      Effect.gen(function* () {
+        isTrue(true satisfies Same<typeof name, string>)
+        yield* rooms.join("all", connection)
+        const { messages } = Json.connection(connection, {
+          incoming: Schema.Struct({ say: Schema.String }),
+          outgoing: Schema.String
+        })
+        yield* Stream.runForEach(messages, ({ say }) => rooms.broadcast("all", `${name}: ${say}`))
+      })
+  })
+)
+const raw = Endpoint.make((connection) => fromConnection(connection).runRaw(() => Shout))
+isTrue(true satisfies Same<typeof raw, Endpoint.Endpoint<Shout>>)
+export const Route = Upgrader.layerRoute("/raw", raw).pipe(Layer.provide(Upgrader.layer()))
+
+const tested = Effect.gen(function* () {
+  const peer = yield* Testing.connect(yield* chat, { target: "/chat?name=Ada" })
+  yield* peer.send(JSON.stringify({ say: "hello" }))
+  const { text } = yield* peer.receive
+  yield* peer.close(4000)
+  const { code } = yield* Testing.expectStop(peer, "PeerClosed")
+  return [text, code]
+}).pipe(Effect.scoped)
+
 const Faulty = Faults.layer(({ headers }) =>
   headers["x-hang"] === undefined ? undefined : FaultPlan.make({ fault: "hang" })
 )
-const done = await program.pipe(
+const done = await Effect.all({ program, tested }).pipe(
   Effect.provide(
     Server.pipe(Layer.provideMerge(Faulty), Layer.provide(Layer.succeed(Shout, (text) => text.toUpperCase())))
   ),
@@ -132,4 +182,5 @@ const done = await program.pipe(
   Effect.runPromise
 )
 // The layer is closed: so is the connection that was left.
-process.stdout.write(`${JSON.stringify({ ...done, last: await done.last })}\n`)
+const { program: story } = done
+process.stdout.write(`${JSON.stringify({ ...story, tested: done.tested, last: await story.last })}\n`)
