@@ -113,6 +113,10 @@ export function connection<In, InEncoded, InR, Out, OutEncoded, OutR>(
 export function connection<In, InEncoded, InR, Out, OutEncoded, OutR>(
   connection: Connection,
   options: JsonOptions<In, InEncoded, InR, Out, OutEncoded, OutR>
+): JsonConnection<In, Out, InvalidMessage, InR, OutR>
+export function connection<In, InEncoded, InR, Out, OutEncoded, OutR>(
+  connection: Connection,
+  options: JsonOptions<In, InEncoded, InR, Out, OutEncoded, OutR>
 ): JsonConnection<In, Out, InvalidMessage, InR, OutR> {
   const decode = decoder(connection.id, options.incoming)
   const encode = encoder(connection.id, options.outgoing)

@@ -2,7 +2,7 @@
  * What a program does with its connections.
  */
 import * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { hasProperty, isTagged } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
@@ -44,3 +44,7 @@ export const isExpected = (cause: Cause.Cause<unknown>): boolean =>
     (error) =>
       error instanceof ConnectionClosed || (isTagged(error, "SocketError") && hasProperty(error, "code"))
   )
+
+/** What is told must not decide what happens: a program's logger may fail. */
+export const quietly = (effect: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.catchAllCause(effect, () => Effect.void)

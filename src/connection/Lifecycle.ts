@@ -14,7 +14,7 @@ import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import { Connection, type ConnectionOptions } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
-import { type Handle, isExpected } from "./Handler.js"
+import { type Handle, isExpected, quietly } from "./Handler.js"
 import type { Monotonic } from "./Monotonic.js"
 import { StopSwitch } from "./StopSignal.js"
 import type { Transport, TransportListener } from "./Transport.js"
@@ -129,6 +129,8 @@ export class Lifecycle implements TransportListener {
   kill(reason: StopReason): void {
     this.#begin(reason)
     this.#leaveNow()
+    // Also one that goes on after it has closed its connection.
+    this.#fiber?.unsafeInterruptAsFork(FiberId.none)
     this.#transport.destroy()
   }
 
@@ -198,7 +200,9 @@ export class Lifecycle implements TransportListener {
   }
 
   #report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    return Effect.annotateLogs(Effect.logError("handler failed", cause), "connection", this.connection.id)
+    return quietly(
+      Effect.annotateLogs(Effect.logError("handler failed", cause), "connection", this.connection.id)
+    )
   }
 
   /** What failed in the release of what the handler had acquired; how the handler itself ended has been reported. */
@@ -216,12 +220,12 @@ export class Lifecycle implements TransportListener {
       const reason = this.#signal.reason ?? StopReason.PeerVanished()
       // Said before it is told of: whoever asked for the stop waits for what its peer sees.
       this.#sayFarewell()
-      return this.#options
-        .onFarewell(this.connection, reason)
-        .pipe(
-          Effect.zipRight(this.#closed),
-          Effect.zipRight(Effect.suspend(() => this.#options.onClosed(this.connection, reason, this.#code)))
+      return quietly(this.#options.onFarewell(this.connection, reason)).pipe(
+        Effect.zipRight(this.#closed),
+        Effect.zipRight(
+          Effect.suspend(() => quietly(this.#options.onClosed(this.connection, reason, this.#code)))
         )
+      )
     })
   }
 

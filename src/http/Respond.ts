@@ -61,11 +61,15 @@ export const asStream = (
   )
 }
 
+/** Headers that say how long the body is, which is not for who refuses. */
+const ofBody = new Set(["content-length", "transfer-encoding"])
+
 /** Whether it can be sent as an answer that ends a request. */
 export const isAnswer = ({ headers, status }: Refusal): boolean => {
   if (!Number.isInteger(status) || status < 300 || status > 599) return false
   try {
     for (const [name, value] of Object.entries(headers)) {
+      if (ofBody.has(name)) return false
       validateHeaderName(name)
       validateHeaderValue(name, value)
     }

@@ -10,11 +10,19 @@ import type { Message } from "../protocol/Message.js"
 /** An error message isn't longer than that, whatever the peer has sent. */
 const MAX_WORDS = 500
 
+/** Effect's formatter goes down into what it shows, and the stack is finite. */
+const described = (error: ParseResult.ParseError): string => {
+  try {
+    return ParseResult.ArrayFormatter.formatErrorSync(error)
+      .map(({ message, path }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
+      .join("; ")
+  } catch {
+    return "it is nested too deeply to be shown"
+  }
+}
+
 const wordsOf = (error: ParseResult.ParseError): string => {
-  const issues = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ message, path }) =>
-    path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`
-  )
-  const all = issues.join("; ")
+  const all = described(error)
   return all.length > MAX_WORDS ? `${all.slice(0, MAX_WORDS)}…` : all
 }
 

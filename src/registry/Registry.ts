@@ -76,6 +76,9 @@ export interface DrainOptions {
   readonly deadline: number
 }
 
+/** How long, in milliseconds, sockets that are destroyed may take to be gone: a drain must not wait for ever. */
+const DESTROYED_WITHIN = 1000
+
 /** Makes the registry of a server. */
 export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Registry, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -195,7 +198,8 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
           Effect.timeoutOption(Math.max(0, deadline - elapsed()))
         )
         for (const lifecycle of live.values()) lifecycle.kill(reason)
-        if (live.size > 0) yield* Deferred.await(empty)
+        if (live.size > 0)
+          yield* Effect.timeoutOption(Effect.interruptible(Deferred.await(empty)), DESTROYED_WITHIN)
         // What handlers have to release.
         yield* FiberSet.awaitEmpty(fibers).pipe(
           Effect.interruptible,

@@ -2,7 +2,6 @@
  * Asks the program whether a handshake is to be accepted.
  */
 import * as Headers from "@effect/platform/Headers"
-import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,7 +23,14 @@ const refusalOf = ({
   headers,
   message,
   status
-}: HandshakeRefused): Handshake.Refusal => Handshake.refusal(status, error, message, headers)
+}: HandshakeRefused): Handshake.Refusal =>
+  Handshake.refusal(
+    status,
+    error,
+    message,
+    // As the server's own are, which they may replace.
+    Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
+  )
 
 const failed = Handshake.refusal(
   500,
@@ -86,10 +92,12 @@ const decided = <A, R>(
     Effect.mapError(refusalOf),
     Effect.raceFirst(Effect.zipRight(Deferred.await(closing), Effect.fail(Handshake.draining))),
     Effect.either,
+    // Also one that was interrupted from within, such as by a fiber that it has joined.
     Effect.catchAllCause((cause) =>
-      Cause.isInterruptedOnly(cause)
-        ? Effect.interrupt
-        : Effect.as(Effect.logError("authorize failed", cause), Either.left(failed))
+      Effect.as(
+        Effect.catchAllCause(Effect.logError("authorize failed", cause), () => Effect.void),
+        Either.left(failed)
+      )
     )
   )
 
@@ -100,18 +108,25 @@ export const make =
     if (admit._tag === "All") return tell(Either.right(admit.handle))
     const { peer, socket } = asked
     const request = requestOf(asked, peer.remote)
-    const onGone = (): void => fiber.unsafeInterruptAsFork(FiberId.none)
+    let isOver = false
+    const answer = (result: Parameters<typeof tell>[0]): void => {
+      if (isOver) return
+      isOver = true
+      socket.off("close", onGone)
+      tell(result)
+    }
+    const onGone = (): void => {
+      isOver = true
+      fiber.unsafeInterruptAsFork(FiberId.none)
+    }
     socket.once("close", onGone)
+    const asking = decided(
+      Effect.suspend(() => admit.authorize(request)),
+      options
+    )
     const fiber = options.fork(
-      Effect.map(
-        decided(
-          Effect.suspend(() => admit.authorize(request)),
-          options
-        ),
-        (result) => {
-          socket.off("close", onGone)
-          tell(result)
-        }
+      Effect.onInterrupt(Effect.map(asking, answer), () =>
+        Effect.sync(() => answer(Either.left(Handshake.draining)))
       )
     )
   }

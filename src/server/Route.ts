@@ -43,55 +43,69 @@ export const make = <R>(
     Effect.async<Outcome>((resume) => {
       const { socket } = message
       let isAnswered = false
+      /** It may be gone before it is its turn, in a way that the platform overlooks. */
+      const onClosed = (): void => resume(Effect.succeed(Effect.succeed(HttpServerResponse.empty())))
+      socket.once("close", onClosed)
       /** The platform ends its side behind any answer, and leaves it to the peer when the socket is gone. */
       const answeredLast = () => response().once("finish", () => socket.destroySoon())
-      served.take(
-        {
-          request: message,
-          socket,
-          tcp: Detached.tcpOf(socket),
-          head: Detached.headOf(message),
-          refuse: (refusal) => {
-            answeredLast()
-            const answer = HttpServerResponse.setHeader(Respond.toResponse(refusal), "connection", "close")
-            resume(Effect.succeed(Effect.succeed(answer)))
+      const take = () =>
+        served.take(
+          {
+            request: message,
+            socket,
+            tcp: Detached.tcpOf(socket),
+            head: Detached.headOf(message),
+            refuse: (refusal) => {
+              answeredLast()
+              const answer = HttpServerResponse.setHeader(Respond.toResponse(refusal), "connection", "close")
+              resume(Effect.succeed(Effect.succeed(answer)))
+            },
+            hang: () => {
+              // Read on, to see when the peer has had enough.
+              socket.resume()
+              const hanging = Effect.as(
+                Effect.zipRight(
+                  Effect.sleep(timeout),
+                  Effect.sync(() => socket.destroy())
+                ),
+                HttpServerResponse.empty()
+              )
+              resume(Effect.succeed(hanging))
+            },
+            isAnswered: () => isAnswered
           },
-          hang: () => {
-            // Read on, to see when the peer has had enough.
-            socket.resume()
-            const hanging = Effect.as(
-              Effect.zipRight(
-                Effect.sleep(timeout),
-                Effect.sync(() => socket.destroy())
-              ),
-              HttpServerResponse.empty()
-            )
-            resume(Effect.succeed(hanging))
-          },
-          isAnswered: () => isAnswered
-        },
-        { ...visit, onAccepted: (accepted) => resume(Effect.succeed(accepted)) }
-      )
+          {
+            ...visit,
+            onAccepted: (accepted) => {
+              socket.off("close", onClosed)
+              resume(Effect.succeed(accepted))
+            }
+          }
+        )
+      Detached.whenItsTurn(socket, () => {
+        if (!isAnswered) take()
+      })
       return Effect.sync(() => {
         isAnswered = true
-        // What the platform answers to a handshake that the program has given up.
-        if (!socket.destroyed) answeredLast()
+        // What the platform answers to a handshake that the program has given up; unless it can't be answered yet.
+        if (Detached.isAnswering(socket)) socket.destroy()
+        else if (!socket.destroyed) answeredLast()
       })
     })
 
   /** The program has given up the request of a connection: it ends, or its server does. */
-  const abandon = ({ id }: Accepted, by: HashSet.HashSet<FiberId.FiberId>) => {
+  const abandon = ({ fiber, id }: Accepted, by: HashSet.HashSet<FiberId.FiberId>) => {
     const ids = HashSet.flatMap(by, FiberId.ids)
+    const ended = Effect.interruptible(Fiber.await(fiber))
     // The peer has gone, which the connection knows.
-    if (HashSet.isSubset(FiberId.ids(clientAbortFiberId), ids)) return Effect.void
-    if (HashSet.has(ids, CLOSING)) return Effect.forkDaemon(drain)
-    return Effect.ignore(connections.stop(id))
+    if (HashSet.isSubset(FiberId.ids(clientAbortFiberId), ids)) return ended
+    // No longer than a shutdown takes.
+    if (HashSet.has(ids, CLOSING)) return Effect.raceFirst(ended, Effect.interruptible(drain))
+    return Effect.zipRight(Effect.ignore(connections.stop(id)), ended)
   }
 
   const ended = (accepted: Accepted) =>
-    Effect.onInterrupt(Fiber.await(accepted.fiber), (by) =>
-      Effect.zipRight(abandon(accepted, by), Fiber.await(accepted.fiber))
-    )
+    Effect.onInterrupt(Fiber.await(accepted.fiber), (by) => abandon(accepted, by))
 
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const message = NodeHttpServerRequest.toIncomingMessage(request)
