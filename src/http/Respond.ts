@@ -43,7 +43,7 @@ export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerRespo
   HttpServerResponse.text(bodyOf(refusal), {
     status: refusal.status,
     headers: refusal.headers,
-    contentType: "application/json"
+    contentType: refusal.headers["content-type"] ?? "application/json"
   })
 
 /**

@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net"
 import { describe, expect } from "vitest"
 import { echo, Endpoint, Upgrader } from "../../src/index.js"
 import * as Certificate from "../support/certificate.js"
+import { eventually } from "../support/eventually.js"
 import * as Frames from "../support/frames.js"
 import * as Http from "../support/http.js"
 import { live } from "../support/live.js"
@@ -115,6 +116,48 @@ describe("a server of node:http", () => {
       expect((yield* client.responseHead).status).toBe(101)
       expect(yield* take(client, 1)).toEqual(["text x"])
     })
+  )
+})
+
+describe("a server that is guarded, where nobody is for upgrades any more", () => {
+  /** Two requests in one packet, the second of which is an upgrade. */
+  const pipelined =
+    Http.request({ path: "/slow", headers: { Upgrade: null, Connection: null } }) +
+    Http.request({ path: "/ws" })
+
+  live("treats them as the plain requests that they are then, in their turn", () =>
+    Effect.gen(function* () {
+      let finish: (() => void) | undefined
+      const server = Upgrader.guard(
+        http.createServer((request, response) => {
+          if (request.url === "/slow") finish = () => response.end("slow")
+          else response.end("plain")
+        })
+      )
+      const port = yield* listening(server)
+      const client = yield* RawClient.open({ port })
+      yield* client.write(pipelined)
+      yield* eventually(
+        "it is asked",
+        Effect.sync(() => finish !== undefined)
+      )
+      finish?.()
+      expect((yield* client.response).body).toBe("slow")
+      expect((yield* client.response).body).toBe("plain")
+    })
+  )
+
+  live(
+    "tells them to come later where nobody is for requests either, and outlives those that are pipelined",
+    () =>
+      Effect.gen(function* () {
+        const server = Upgrader.guard(http.createServer())
+        const port = yield* listening(server)
+        expect(yield* answer(port, { path: "/ws" })).toMatchObject({ status: 503 })
+        const client = yield* RawClient.open({ port })
+        yield* client.write(pipelined)
+        yield* client.ended
+      })
   )
 })
 

@@ -290,7 +290,7 @@ for (const [name, host] of hosts) {
                   status: 401,
                   error: "Unauthorized",
                   message: "a token is wanted",
-                  headers: { "www-authenticate": "Bearer" }
+                  headers: { "WWW-Authenticate": "Bearer", "Content-Type": "application/problem+json" }
                 })
               ),
         handler: (connection, authorized) => connection.send(JSON.stringify(authorized))
@@ -310,7 +310,7 @@ for (const [name, host] of hosts) {
           const { connections, port } = yield* host({ "/ws": token })
           expect(yield* refusal(port, "/ws")).toMatchObject({
             status: 401,
-            headers: { "www-authenticate": "Bearer", "content-type": "application/json" },
+            headers: { "www-authenticate": "Bearer", "content-type": "application/problem+json" },
             json: { error: "Unauthorized", message: "a token is wanted" }
           })
           expect(yield* connections.count).toBe(0)
@@ -329,13 +329,28 @@ for (const [name, host] of hosts) {
               Effect.fail(new HandshakeRefused({ status: 403, message: "", headers: { a: "b\r\nc: d" } })),
             handler: echo
           })
-          const { logs, port } = yield* host({ "/broken": broken, "/odd": odd, "/split": split })
-          for (const path of ["/broken", "/odd", "/split"]) {
+          const long = Endpoint.make({
+            authorize: () =>
+              Effect.fail(
+                new HandshakeRefused({ status: 403, message: "", headers: { "Content-Length": "3" } })
+              ),
+            handler: echo
+          })
+          // Such as one that waits for a fiber that somebody has interrupted.
+          const interrupted = Endpoint.make({ authorize: () => Effect.interrupt, handler: echo })
+          const { logs, port } = yield* host({
+            "/broken": broken,
+            "/odd": odd,
+            "/split": split,
+            "/long": long,
+            "/interrupted": interrupted
+          })
+          for (const path of ["/broken", "/odd", "/split", "/long", "/interrupted"]) {
             const { json, status } = yield* refusal(port, path)
             expect([status, json]).toMatchObject([500, { error: "AuthorizeFailed" }])
           }
           const failures = logs.filter(({ message }) => message === "authorize failed")
-          expect(failures).toHaveLength(3)
+          expect(failures).toHaveLength(5)
           expect(JSON.stringify(failures[0])).toContain("no database")
         })
       )
