@@ -96,11 +96,12 @@ export const make = <R>(
   /** The program has given up the request of a connection: it ends, or its server does. */
   const abandon = ({ fiber, id }: Accepted, by: HashSet.HashSet<FiberId.FiberId>) => {
     const ids = HashSet.flatMap(by, FiberId.ids)
-    const ended = Effect.interruptible(Fiber.await(fiber))
+    const ended = Fiber.await(fiber)
     // The peer has gone, which the connection knows.
     if (HashSet.isSubset(FiberId.ids(clientAbortFiberId), ids)) return ended
     // No longer than a shutdown takes.
-    if (HashSet.has(ids, CLOSING)) return Effect.raceFirst(ended, Effect.interruptible(drain))
+    if (HashSet.has(ids, CLOSING))
+      return Effect.raceFirst(Effect.interruptible(ended), Effect.interruptible(drain))
     return Effect.zipRight(Effect.ignore(connections.stop(id)), ended)
   }
 

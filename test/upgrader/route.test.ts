@@ -175,7 +175,12 @@ describe("a route", () => {
             "/ws",
             Endpoint.make((connection) =>
               Effect.zipRight(
-                Effect.addFinalizer(() => Effect.sync(() => story.push("handled"))),
+                Effect.addFinalizer(() =>
+                  Effect.delay(
+                    Effect.sync(() => story.push("handled")),
+                    20
+                  )
+                ),
                 echo(connection)
               )
             )
@@ -187,8 +192,8 @@ describe("a route", () => {
       yield* client.write(Frames.text("x"))
       yield* take(client, 1)
       expect(story).toEqual(["acquired"])
-      yield* client.write(Frames.close(1000))
-      yield* client.end
+      // The platform interrupts the request then.
+      yield* client.reset
       yield* eventually(
         "it is over",
         Effect.map(connections.count, (count) => count === 0)
