@@ -74,7 +74,7 @@ export interface Engine {
   readonly drain: Effect.Effect<void>
 }
 
-/** Makes what a server with these settings has in common with others. It drains when the scope closes. */
+/** Makes what a server with these settings has in common with others. Whoever makes it sees to its `drain`, too. */
 export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope.Scope> =>
   Effect.gen(function* () {
     const metrics = yield* Metrics.make
