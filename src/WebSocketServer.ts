@@ -108,13 +108,13 @@ export const make = <R>(
       )
     )
     const admission = cluster.admission ?? ofPlaces(new Places(config))
-    const fork = yield* registry.fork<R>()
+    const surroundings = yield* registry.surroundings<R>()
     const served = new Map<string, Engine.Served<R>>()
     for (const [path, endpoint] of Object.entries(endpoints))
       served.set(path, yield* engine.serve(endpoint, admission))
     const onUpgrade = Dispatch.make({
       endpoints: served,
-      fork,
+      surroundings,
       onRequest,
       onLost: (request) => {
         onRefused(peerOf(request.socket, request), Handshake.notFound(pathOf(request.url ?? ""), paths))

@@ -14,8 +14,28 @@ export interface About {
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 }
 
-/** Headers, packed: as one string they take a quarter of the memory, and most connections are never asked for them. */
-export const pack = (headers: About["headers"]): string => JSON.stringify(headers ?? {})
+/**
+ * Headers, packed: as one string they take a quarter of the memory, and most connections are never asked for them. It is
+ * put together in one piece, where one of `JSON.stringify` stays in its ten.
+ */
+export const pack = (headers: About["headers"] = {}): string => {
+  const parts: Array<string> = []
+  for (const [name, value] of Object.entries(headers)) {
+    // No value holds the end of a line (RFC 9110 section 5.5).
+    if (typeof value === "string") parts.push(name, value)
+    else for (const one of value ?? []) parts.push(name, one)
+  }
+  return parts.join("\n")
+}
 
 /** What was packed. */
-export const unpack = (packed: string): NonNullable<About["headers"]> => JSON.parse(packed)
+export const unpack = (packed: string): NonNullable<About["headers"]> => {
+  const headers = new Map<string, string | ReadonlyArray<string>>()
+  const parts = packed === "" ? [] : packed.split("\n")
+  for (let i = 0; i < parts.length; i += 2) {
+    const [name = "", value = ""] = parts.slice(i)
+    const before = headers.get(name)
+    headers.set(name, before === undefined ? value : [before, value].flat())
+  }
+  return Object.fromEntries(headers)
+}

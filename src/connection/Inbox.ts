@@ -10,22 +10,25 @@ export const MESSAGE_OVERHEAD = 128
 
 const NONE: Array<Message> = []
 
-/** Messages that wait to be taken. */
-export class Inbox {
-  readonly #waiters = new Waiters(
-    () => this.#isToBeTaken,
-    () => Effect.succeed(this.#takeNow())
-  )
-  readonly #onTaken: () => void
+/** Who reads from TCP. */
+export interface Reader {
+  /** Reads on, if there is room now for more. */
+  readonly readOn: () => void
+}
+
+/** Messages that wait to be taken, and those who wait for them. */
+export class Inbox extends Waiters<ReadonlyArray<Message>> {
+  readonly #reader: Reader
   #messages: Array<Message> = NONE
   #isOver = false
   #most = Number.POSITIVE_INFINITY
   /** The memory that they hold, in bytes. */
   cost = 0
 
-  /** @param onTaken called when messages have been taken. */
-  constructor(onTaken: () => void) {
-    this.#onTaken = onTaken
+  /** @param reader reads on when messages have been taken. */
+  constructor(reader: Reader) {
+    super()
+    this.#reader = reader
   }
 
   /** Whether no more will come. */
@@ -50,21 +53,16 @@ export class Inbox {
     this.cost += message.bytes.length + MESSAGE_OVERHEAD
   }
 
-  /** Wakes who waits for messages. */
-  wake(): void {
-    this.#waiters.wake()
-  }
-
   /** No more will come. */
   finish(): void {
     this.#isOver = true
-    this.#waiters.wake()
+    this.wake()
   }
 
   /** How many messages a take gives at most. With 0 it waits, whatever comes, until this is another number. */
   limit(most: number): void {
     this.#most = most
-    this.#waiters.wake()
+    this.wake()
   }
 
   /** Drops what waits. */
@@ -75,7 +73,11 @@ export class Inbox {
 
   /** Waits for messages and takes all of them. Empty when there will be no more. */
   get take(): Effect.Effect<ReadonlyArray<Message>> {
-    return this.#waiters.until
+    return this.until
+  }
+
+  protected override outcome(): Effect.Effect<ReadonlyArray<Message>> {
+    return Effect.succeed(this.#takeNow())
   }
 
   #takeNow(): ReadonlyArray<Message> {
@@ -85,11 +87,11 @@ export class Inbox {
       for (const message of messages.splice(this.#most)) this.push(message)
       this.wake()
     }
-    this.#onTaken()
+    this.#reader.readOn()
     return messages
   }
 
-  get #isToBeTaken(): boolean {
+  protected override isSo(): boolean {
     return this.#most > 0 && (!this.isEmpty || this.#isOver)
   }
 }

@@ -3,25 +3,26 @@
  * the last word on the wire.
  */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as FiberRef from "effect/FiberRef"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import { Connection, type ConnectionOptions } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
 import { type Handle, isExpected, quietly } from "./Handler.js"
+import type { Log } from "./Log.js"
 import type { Monotonic } from "./Monotonic.js"
+import * as OwnScope from "./OwnScope.js"
 import { StopSwitch } from "./StopSignal.js"
 import type { Transport, TransportListener } from "./Transport.js"
 import { Watch, type WatchOptions } from "./Watch.js"
 
 /** What the life of one connection is given. Not kept: it would be a good part of what an idle connection costs. */
 export interface LifecycleOptions extends Omit<ConnectionOptions, "ending" | "now" | "stopSignal"> {
+  readonly log: Log
   /** Which part of the jitter of lifetimes it gets, between -1 and 1. */
   readonly jitter: number
 }
@@ -34,19 +35,18 @@ export interface SharedOptions extends Pick<ConnectionOptions, "now"> {
   readonly watch: WatchOptions
   /** A clock that only goes on. */
   readonly elapsed: Monotonic
-  /** Runs a fiber in the scope of the server. */
-  readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   /** Called once, when the connection begins to end. */
-  readonly onStopping: (connection: Connection, reason: StopReason) => void
-  /** Run once, when the last word has been said. */
-  readonly onFarewell: (connection: Connection, reason: StopReason) => Effect.Effect<void>
-  /** Run once, when the TCP connection is gone, with the close code that was sent or received. */
-  readonly onClosed: (connection: Connection, reason: StopReason, code: number | null) => Effect.Effect<void>
+  readonly onStopping: (life: Lifecycle, reason: StopReason) => void
+  /** Called once, when the last word has been said. */
+  readonly onFarewell: (life: Lifecycle, reason: StopReason) => void
+  /** Called once, when the TCP connection is gone, with the close code that was sent or received. */
+  readonly onClosed: (life: Lifecycle, reason: StopReason, code: number | null) => void
 }
 
 /** The life of one connection. */
-export class Lifecycle implements TransportListener {
+export class Lifecycle implements TransportListener, OwnScope.Owner {
   readonly connection: Connection
+  readonly log: Log
   /** When it began, by the clock that only goes on. */
   readonly startedAt: number
   readonly #signal = new StopSwitch()
@@ -54,13 +54,18 @@ export class Lifecycle implements TransportListener {
   readonly #options: SharedOptions
   readonly #watcher: Watch
   #fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  /** How long the handler may take, and then the peer. */
   #deadline: Deadline | undefined = undefined
+  #patience: Deadline | undefined = undefined
   #isLeaving = false
+  #hasLeft = false
+  #isOver = false
   #handlerCause: Cause.Cause<unknown> = Cause.empty
   /** The close code that was sent or received. */
   #code: number | null = null
 
-  constructor(shared: SharedOptions, { about, id, jitter, transport }: LifecycleOptions) {
+  constructor(shared: SharedOptions, { about, id, jitter, log, transport }: LifecycleOptions) {
+    this.log = log
     this.#options = shared
     this.#transport = transport
     this.connection = new Connection({
@@ -91,6 +96,7 @@ export class Lifecycle implements TransportListener {
   onClosed(): void {
     // There is nobody left to answer, and the ending counts now, whatever the handler still has to release.
     if (!this.#isLeaving) this.#leaveNow()
+    this.#finish()
   }
 
   /**
@@ -120,7 +126,7 @@ export class Lifecycle implements TransportListener {
    */
   close(reason: StopReason): boolean {
     if (!this.#begin(reason)) return false
-    this.#options.fork(Effect.uninterruptible(this.#leave))
+    this.#leave()
     this.#deadline = this.#options.deadlines.set(() => this.#fiber?.unsafeInterruptAsFork(FiberId.none))
     return true
   }
@@ -143,46 +149,34 @@ export class Lifecycle implements TransportListener {
 
   /** Runs the handler; ends when the TCP connection is gone and the handler's resources are released. */
   run<E, R>(handle: Handle<E, R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
-    // By hand what `acquireRelease` and `scoped` do, but for what they keep to put it right again: this fiber is the
-    // connection's, and ends with it. That is a good part of what an opening and an ending cost.
-    const life = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Scope.make(), (scope) => {
-        const begun = Effect.withFiberRuntime<void>((fiber) => {
-          this.#fiber = fiber
-          const context = Context.add(fiber.currentContext, Scope.Scope, scope)
-          return Effect.zipRight(
-            FiberRef.set(FiberRef.currentContext, context),
-            Scope.addFinalizerExit(scope, (exit) => this.#release(exit))
-          )
-        })
-        const handled = Effect.exit(restore(Effect.suspend(() => handle(this.connection))))
-        return Effect.flatMap(Effect.zipRight(begun, handled), (exit) => Scope.close(scope, exit))
-      })
+    return OwnScope.run(
+      Effect.suspend(() => handle(this.connection)),
+      this
     )
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the scope is in the context, as said above
-    const scoped = life as Effect.Effect<void, never, Exclude<R, Scope.Scope>>
-    return Effect.catchAllCause(scoped, (cause) => this.#reportRelease(cause))
+  }
+
+  onBegun(fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+    this.#fiber = fiber
   }
 
   #begin(reason: StopReason): boolean {
     if (!this.#signal.give(reason)) return false
     this.#transport.seal()
-    this.#options.onStopping(this.connection, reason)
+    this.#options.onStopping(this, reason)
     return true
   }
 
   /** Leaves without the handler: one that can't be interrupted must not keep the ending from being counted. */
   #leaveNow(): void {
     this.#interrupt()
-    this.#options.fork(Effect.uninterruptible(this.#leave))
+    this.#leave()
   }
 
   #interrupt(): void {
     if (!this.#isLeaving) this.#fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** The finalizer of the connection's scope: it runs however the handler ended. */
-  #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+  release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
       const isStopped = this.#signal.reason !== undefined
@@ -195,7 +189,7 @@ export class Lifecycle implements TransportListener {
       }
       this.#handlerCause = cause
       const isFault = Exit.isFailure(exit) && !(isStopped && isExpected(cause))
-      return Effect.zipRight(isFault ? this.#report(cause) : Effect.void, this.#leave)
+      return isFault ? Effect.zipRight(this.#report(cause), this.#left) : this.#left
     })
   }
 
@@ -206,27 +200,43 @@ export class Lifecycle implements TransportListener {
   }
 
   /** What failed in the release of what the handler had acquired; how the handler itself ended has been reported. */
-  #reportRelease(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+  onReleaseFailed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
     const known = new Set(Cause.defects(this.#handlerCause))
     const defects = [...Cause.defects(cause)].filter((defect) => !known.has(defect))
     return Effect.forEach(defects, (defect) => this.#report(Cause.die(defect)), { discard: true })
   }
 
-  get #leave(): Effect.Effect<void> {
+  get #reason(): StopReason {
+    return this.#signal.reason ?? StopReason.PeerVanished()
+  }
+
+  /** Says the last word, and waits until the connection is over. */
+  get #left(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.#deadline?.cancel()
-      if (this.#isLeaving) return this.#transport.closed
-      this.#isLeaving = true
-      const reason = this.#signal.reason ?? StopReason.PeerVanished()
-      // Said before it is told of: whoever asked for the stop waits for what its peer sees.
-      this.#sayFarewell()
-      return quietly(this.#options.onFarewell(this.connection, reason)).pipe(
-        Effect.zipRight(this.#closed),
-        Effect.zipRight(
-          Effect.suspend(() => quietly(this.#options.onClosed(this.connection, reason, this.#code)))
-        )
-      )
+      this.#leave()
+      return this.#transport.closed
     })
+  }
+
+  /** Says the last word, unless it is said, and sees to it that TCP is closed in time. */
+  #leave(): void {
+    this.#deadline?.cancel()
+    if (this.#isLeaving) return
+    this.#isLeaving = true
+    // Said before it is told of: whoever asked for the stop waits for what its peer sees.
+    this.#sayFarewell()
+    this.#options.onFarewell(this, this.#reason)
+    this.#hasLeft = true
+    if (this.#transport.isClosed()) this.#finish()
+    else this.#patience = this.#options.deadlines.set(() => this.#transport.destroy())
+  }
+
+  /** TCP is gone: that is told of once, behind the farewell. */
+  #finish(): void {
+    this.#patience?.cancel()
+    if (!this.#hasLeft || this.#isOver) return
+    this.#isOver = true
+    this.#options.onClosed(this, this.#reason, this.#code)
   }
 
   #sayFarewell(): void {
@@ -240,21 +250,11 @@ export class Lifecycle implements TransportListener {
       this.#code = codeOf(reason)
   }
 
-  /** Waits until TCP is closed, and sees to it that it is in time. */
-  get #closed(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const deadline = this.#options.deadlines.set(() => this.#transport.destroy())
-      return Effect.map(this.#transport.closed, deadline.cancel)
-    })
-  }
-
   /** Ends a connection whose handler doesn't end by itself, and at last one whose handler can't be interrupted. */
   #watch(): void {
     this.#deadline = this.#options.deadlines.set(() => {
       this.#interrupt()
-      this.#deadline = this.#options.deadlines.set(() => {
-        this.#options.fork(Effect.uninterruptible(this.#leave))
-      })
+      this.#deadline = this.#options.deadlines.set(() => this.#leave())
     })
   }
 }

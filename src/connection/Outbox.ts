@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import * as Frame from "../protocol/Frame.js"
 import { type Message, Prepared } from "../protocol/Message.js"
-import { MESSAGE_OVERHEAD } from "./Inbox.js"
+import { MESSAGE_OVERHEAD, type Reader } from "./Inbox.js"
 import { TurnCork } from "./TurnCork.js"
 import { type Waiters, waitersUntil } from "./Waiters.js"
 import type { WsSocket } from "./WsSocket.js"
@@ -36,8 +36,8 @@ export class Outbox {
   readonly #ws: WsSocket
   readonly #socket: Socket
   readonly #highWaterMark: number
-  readonly #onTaken: () => void
-  readonly #pongs: TurnCork
+  readonly #reader: Reader
+  #pongs: TurnCork | undefined = undefined
   /** Nothing is compressed, and so nothing waits within `ws`, which has no part in what is written. */
   readonly #isPlain: boolean
   /** Made when somebody waits, which is seldom. */
@@ -52,14 +52,13 @@ export class Outbox {
   #isOver = false
   #afterLast: (() => void) | undefined = undefined
 
-  /** @param onTaken called when the kernel has taken something. */
-  constructor(ws: WsSocket, socket: Socket, highWaterMark: number, onTaken: () => void) {
+  /** @param reader reads on when the kernel has taken something. */
+  constructor(ws: WsSocket, socket: Socket, highWaterMark: number, reader: Reader) {
     this.#ws = ws
     this.#socket = socket
     this.#highWaterMark = highWaterMark
     this.#limit = highWaterMark
-    this.#onTaken = onTaken
-    this.#pongs = new TurnCork(socket)
+    this.#reader = reader
     this.#isPlain = ws.extensions === ""
   }
 
@@ -145,13 +144,14 @@ export class Outbox {
 
   /** Writes a ping. */
   ping(payload: string): void {
-    this.#ws.ping(payload, false, this.#onSent)
+    this.#ws.ping(payload, false, () => this.#onSent())
   }
 
   /** Writes a pong. */
   pong(payload: Buffer): void {
+    this.#pongs ??= new TurnCork(this.#socket)
     this.#pongs.cork()
-    this.#ws.pong(payload, false, this.#onSent)
+    this.#ws.pong(payload, false, () => this.#onSent())
   }
 
   /** Waits while more than the limit is buffered. Asked for when it is to be run. */
@@ -197,10 +197,10 @@ export class Outbox {
     this.#onSent()
   }
 
-  readonly #onSent = (): void => {
+  #onSent(): void {
     if (this.#mayWrite()) this.#writers?.wake()
     if (this.isFlushed) this.#flushers?.wake()
-    this.#onTaken()
+    this.#reader.readOn()
   }
 
   #mayWrite(): boolean {

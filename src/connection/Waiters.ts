@@ -12,25 +12,21 @@ type Resume<A> = (effect: Effect.Effect<A>) => void
  * finalizer, which would cost more than all the rest of a wait: what one leaves there that is interrupted does nothing
  * when it is called, and goes when the next comes. One that has to give up that place waits on beside the others.
  */
-export class Waiters<A = void> {
-  readonly #isSo: () => boolean
-  readonly #outcome: () => Effect.Effect<A>
+export abstract class Waiters<A = void> {
   #last: Resume<A> | undefined = undefined
   #others: Set<Resume<A>> | undefined = undefined
 
-  /** @param outcome what a wait ends with, asked for when it is so and the fiber runs. */
-  constructor(isSo: () => boolean, outcome: () => Effect.Effect<A>) {
-    this.#isSo = isSo
-    this.#outcome = outcome
-  }
+  protected abstract isSo(): boolean
+  /** What a wait ends with, asked for when it is so and the fiber runs. */
+  protected abstract outcome(): Effect.Effect<A>
 
   /** Waits until it is so, unless it is. It is looked at again after a `wake`. */
   readonly until: Effect.Effect<A> = Effect.suspend(() =>
-    this.#isSo()
-      ? this.#outcome()
+    this.isSo()
+      ? this.outcome()
       : Effect.async<A>((resume) => {
           // A fiber may yield between that look and here, and must not miss the `wake` in between.
-          if (this.#isSo()) return resume(this.until)
+          if (this.isSo()) return resume(this.until)
           const before = this.#last
           this.#last = resume
           before?.(this.#untilBeside)
@@ -39,7 +35,7 @@ export class Waiters<A = void> {
 
   get #untilBeside(): Effect.Effect<A> {
     return Effect.async<A>((resume) => {
-      if (this.#isSo()) return resume(this.until)
+      if (this.isSo()) return resume(this.until)
       const others = (this.#others ??= new Set())
       others.add(resume)
       return Effect.sync(() => others.delete(resume))
@@ -47,7 +43,7 @@ export class Waiters<A = void> {
   }
 
   /** How many wait; the last of them may have been interrupted. */
-  get size(): number {
+  get waiting(): number {
     return (this.#last === undefined ? 0 : 1) + (this.#others?.size ?? 0)
   }
 
@@ -62,5 +58,20 @@ export class Waiters<A = void> {
   }
 }
 
+class WaitersFor<A> extends Waiters<A> {
+  protected override readonly isSo: () => boolean
+  protected override readonly outcome: () => Effect.Effect<A>
+
+  constructor(isSo: () => boolean, outcome: () => Effect.Effect<A>) {
+    super()
+    this.isSo = isSo
+    this.outcome = outcome
+  }
+}
+
+/** Fibers that wait until something is so, and then for an outcome. */
+export const waitersFor = <A>(isSo: () => boolean, outcome: () => Effect.Effect<A>): Waiters<A> =>
+  new WaitersFor(isSo, outcome)
+
 /** Fibers that wait until something is so, and go on with nothing else. */
-export const waitersUntil = (isSo: () => boolean): Waiters => new Waiters(isSo, () => Effect.void)
+export const waitersUntil = (isSo: () => boolean): Waiters => new WaitersFor(isSo, () => Effect.void)

@@ -65,10 +65,30 @@ export interface WsListener {
 const MANY_PIECES = 1024
 const SMALL_PIECE = 1024
 
+const OWNER = Symbol("owner")
+
+/** Where `ws` parses. */
+interface Receiver extends Writable {
+  readonly _buffers: Array<Buffer>
+  readonly _errored: boolean
+  [OWNER]?: WsSocket
+}
+
+/** How all of them parse. */
+let parse: Writable["_write"] | undefined
+
+/** One function for all, since they are many. */
+const parseGuarded: Writable["_write"] = function (this: Receiver, chunk, encoding, callback) {
+  // What was read while a message was inflated is written to the receiver even after it has found a bad frame.
+  if (this._errored) return callback()
+  parse?.call(this, chunk, encoding, callback)
+  this[OWNER]?.compact()
+}
+
 /** A `ws` connection that leaves the last word to its owner. */
 export class WsSocket extends WebSocket {
   /** Where `ws` parses. With compression it may be behind what was read from TCP. */
-  declare readonly _receiver: Writable & { readonly _buffers: Array<Buffer>; readonly _errored: boolean }
+  declare readonly _receiver: Receiver
   /** Where `ws` compresses. */
   declare readonly _sender: { readonly _state: number }
   #listener: WsListener | undefined
@@ -84,28 +104,28 @@ export class WsSocket extends WebSocket {
     this.#socket = socket
     this.#endListeners = endListeners
     for (const listener of endListeners) socket.off("end", listener)
-    const receiver = this._receiver
-    const write = receiver._write.bind(receiver)
-    receiver._write = (chunk, encoding, callback) => {
-      // What was read while a message was inflated is written to the receiver even after it has found a bad frame.
-      if (receiver._errored) return callback()
-      write(chunk, encoding, callback)
-      this.#compact()
-    }
+    this._receiver[OWNER] = this
+    // oxlint-disable-next-line typescript/unbound-method -- it is called with its receiver
+    parse ??= this._receiver._write
+    this._receiver._write = parseGuarded
   }
 
   /** Starts to report. */
   listen(listener: WsListener): void {
     this.#listener = listener
-    // One function each for all connections: they are many.
-    this.on("message", onMessage)
-    this.on("ping", onPing)
-    this.on("pong", onPong)
-    this.on("error", onError)
   }
 
-  get listener(): WsListener | undefined {
-    return this.#listener
+  /** What `ws` calls to tell of what it has read. It is told on without listeners, which each connection would keep. */
+  override emit(event: string | symbol, what?: unknown, isBinary?: unknown): boolean {
+    const listener = this.#listener
+    if (listener === undefined) return super.emit(event, what, isBinary)
+    if (event === "error" && what instanceof Error) this.#tell(what)
+    else if (Buffer.isBuffer(what)) {
+      if (event === "message") listener.onMessage(what, isBinary === true)
+      else if (event === "ping") listener.onPing(what)
+      else if (event === "pong") listener.onPong(what.toString("latin1"))
+    }
+    return true
   }
 
   /** Whether a message is being compressed, behind which all others wait. Its bytes alone don't tell: it may be empty. */
@@ -114,7 +134,7 @@ export class WsSocket extends WebSocket {
   }
 
   /** Tells of an error: a bad frame, or that TCP has failed. */
-  tell(error: Error): void {
+  #tell(error: Error): void {
     if (this.#badFrameCode === undefined) this.#listener?.onFailed()
     else this.#listener?.onEnding(StopReason.ProtocolError(whatWasWrong(this.#badFrameCode, error)))
   }
@@ -165,7 +185,7 @@ export class WsSocket extends WebSocket {
    * Puts together the pieces of a frame, if they are many and small: it may come a byte at a time. Each only once, or a
    * long frame would be copied over and over.
    */
-  #compact(): void {
+  compact(): void {
     const pieces = this._receiver._buffers
     if (pieces.length < this.#settled) this.#settled = 0
     if (pieces.length - this.#settled < MANY_PIECES) return
@@ -173,22 +193,6 @@ export class WsSocket extends WebSocket {
     if (size < SMALL_PIECE * MANY_PIECES) pieces.push(Buffer.concat(pieces.splice(this.#settled), size))
     this.#settled = pieces.length
   }
-}
-
-function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
-  if (Buffer.isBuffer(data) && this instanceof WsSocket) this.listener?.onMessage(data, isBinary)
-}
-
-function onPing(this: WebSocket, payload: Buffer): void {
-  if (this instanceof WsSocket) this.listener?.onPing(payload)
-}
-
-function onPong(this: WebSocket, payload: Buffer): void {
-  if (this instanceof WsSocket) this.listener?.onPong(payload.toString("latin1"))
-}
-
-function onError(this: WebSocket, error: Error): void {
-  if (this instanceof WsSocket) this.tell(error)
 }
 
 /** What the connections of a server have in common. */
@@ -247,7 +251,8 @@ export const acceptor = (options: WsOptions): Acceptor => {
       const before = new Set<object>(socket.listeners("end"))
       server.handleUpgrade(request, socket, head, (ws) => {
         const isNew = (listener: object): listener is Listener => !before.has(listener)
-        ws.own(socket, socket.listeners("end").filter(isNew))
+        // In an array that is as long as it has to be.
+        ws.own(socket, socket.listeners("end").filter(isNew).slice())
         handshake.onOpen(ws)
       })
     }

@@ -4,7 +4,8 @@
 import type * as Chunk from "effect/Chunk"
 import type * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
-import { Inbox, MESSAGE_OVERHEAD } from "./Inbox.js"
+import { type Carried, carry } from "./Carrier.js"
+import { Inbox, MESSAGE_OVERHEAD, type Reader } from "./Inbox.js"
 import { Outbox } from "./Outbox.js"
 import { Message } from "../protocol/Message.js"
 import { StopReason } from "../protocol/StopReason.js"
@@ -14,11 +15,11 @@ import { hasEnded, type Wire } from "./Wire.js"
 import { type Waiters, waitersUntil } from "./Waiters.js"
 import { tooBig, type WsListener, type WsSocket } from "./WsSocket.js"
 
-export class WsTransport implements RawTransport, WsListener {
+export class WsTransport implements RawTransport, WsListener, Carried, Reader {
   readonly remote: string
   readonly wire: Wire
   readonly remarks = NO_REMARKS
-  readonly inbox = new Inbox(() => this.#read())
+  readonly inbox = new Inbox(this)
   readonly #ws: WsSocket
   readonly #socket: Socket
   readonly #outbox: Outbox
@@ -41,16 +42,14 @@ export class WsTransport implements RawTransport, WsListener {
     this.#options = options
     this.#ws = ws
     this.#socket = socket
-    this.#outbox = new Outbox(ws, socket, options.highWaterMark, () => this.#read())
+    this.#outbox = new Outbox(ws, socket, options.highWaterMark, this)
   }
 
   attach(listener: TransportListener): void {
     this.#listener = listener
     this.#ws.listen(this)
-    // Before `ws` hears of it: a fiber must not find the connection unusable before the reason is given.
-    this.#socket.prependListener("error", () => this.onFailed())
-    this.#socket.prependListener("close", () => this.#onClosed())
-    this.#socket.on("end", () => this.#onEnd())
+    // Told before `ws`: a fiber must not find the connection unusable before the reason is given.
+    carry(this.#socket, this)
   }
 
   get take(): Effect.Effect<ReadonlyArray<Message>> {
@@ -121,7 +120,7 @@ export class WsTransport implements RawTransport, WsListener {
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld
     if (isHeld) this.#pause()
-    else this.#read()
+    else this.readOn()
   }
 
   seal(): void {
@@ -171,7 +170,9 @@ export class WsTransport implements RawTransport, WsListener {
     this.wire.reset()
   }
 
-  readonly isClosed = (): boolean => this.#isClosed
+  isClosed(): boolean {
+    return this.#isClosed
+  }
 
   get closed(): Effect.Effect<void> {
     return (this.#closers ??= waitersUntil(() => this.#isClosed)).until
@@ -205,7 +206,7 @@ export class WsTransport implements RawTransport, WsListener {
     this.#listener?.onPong(payload)
   }
 
-  #onEnd(): void {
+  onEnd(): void {
     this.#peerEnded = true
     if (this.#isSaid) return this.#endSoon()
     this.#ws.afterReceived(() => this.onFailed())
@@ -216,7 +217,7 @@ export class WsTransport implements RawTransport, WsListener {
     this.onEnding(StopReason.PeerVanished())
   }
 
-  #onClosed(): void {
+  onClosed(): void {
     this.#isClosed = true
     this.onFailed()
     this.#say()
@@ -246,12 +247,11 @@ export class WsTransport implements RawTransport, WsListener {
   }
 
   #pause(): void {
-    if (this.#isPaused) return
+    if (!this.#isPaused) this.#ws.pause()
     this.#isPaused = true
-    this.#ws.pause()
   }
 
-  #read(): void {
+  readOn(): void {
     if (!this.#isPaused || this.#isHeld || this.#isSealed || this.#isSaid) return
     if (this.inbox.cost > this.#options.highWaterMark || this.#outbox.isFull) return
     this.#isPaused = false

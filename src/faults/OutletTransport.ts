@@ -4,7 +4,7 @@
 import type * as Effect from "effect/Effect"
 import type { RawTransport } from "../connection/Transport.js"
 import { MESSAGE_OVERHEAD } from "../connection/Inbox.js"
-import { Waiters } from "../connection/Waiters.js"
+import { waitersFor } from "../connection/Waiters.js"
 import { type Count, NOTHING, type Outlet } from "./Outlet.js"
 import { PassThrough } from "./PassThrough.js"
 import type { Tools } from "./Tools.js"
@@ -18,7 +18,7 @@ export class OutletTransport extends PassThrough<RawTransport> {
   protected outlet: Outlet | undefined = undefined
   /** Nothing is waited for any more. */
   protected isGone = false
-  readonly #writers = new Waiters(
+  readonly #writers = waitersFor(
     () => this.#mayWrite(),
     () => this.inner.drained
   )

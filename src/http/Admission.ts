@@ -96,7 +96,7 @@ export const ofPlaces = (places: Places): Admission => ({
     if (full === undefined) {
       // One that has closed already won't say so again.
       if (socket.closed) places.giveBack(host)
-      else socket.once("close", () => places.giveBack(host))
+      else socket.on("close", () => places.giveBack(host))
     }
     decided(full)
   }

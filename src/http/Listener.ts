@@ -128,8 +128,9 @@ export const make = (
         deadline: options.deadlines.set(() => drop(one))
       }
       // Asked for at once, and so remembered by Node: there is no address any more when the peer has gone.
-      const name = nameOf(tcp)
+      void tcp.remoteAddress
       if (options.tls === undefined) return track(one, tcp)
+      const name = nameOf(tcp)
       insecure.set(name, one)
       tcp.once("close", () => {
         one.deadline.cancel()

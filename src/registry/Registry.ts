@@ -15,6 +15,7 @@ import { stopReason } from "../connection/StopOptions.js"
 import * as Deadlines from "../connection/Deadlines.js"
 import type { Handle } from "../connection/Handler.js"
 import { Lifecycle, type SharedOptions } from "../connection/Lifecycle.js"
+import { inRuntime, type Log } from "../connection/Log.js"
 import { monotonic } from "../connection/Monotonic.js"
 import type { Transport } from "../connection/Transport.js"
 import type { WatchOptions } from "../connection/Watch.js"
@@ -24,7 +25,6 @@ import { codeOf, isInterruption, type StopReason } from "../protocol/StopReason.
 import { type ConnectionInfo, type Page, snapshot } from "./ConnectionInfo.js"
 import type { Connections, PageOptions } from "./Connections.js"
 import { type ConnectionEvent, Events } from "./Events.js"
-import { logLine } from "./LastLine.js"
 import type { Ending, Observer } from "./Observer.js"
 import { stopEach, stopOver } from "./Stops.js"
 import * as Sweep from "./Sweep.js"
@@ -32,12 +32,19 @@ import * as Sweep from "./Sweep.js"
 /** Runs fibers of connections, with what they require. */
 export type Fork<R> = (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
 
+/** What is around connections: what was there where it was asked for. */
+export interface Surroundings<R> {
+  /** Runs fibers in it. They count among those that `drain` waits for. */
+  readonly fork: Fork<R>
+  readonly log: Log
+}
+
 /** Begins the life of a connection, synchronously, in a fiber of its own. Gives nothing once `drain` has begun. */
 export type Accept = <E, R>(
   transport: Transport,
   about: About,
   handle: Handle<E, R>,
-  fork: Fork<Exclude<R, Scope.Scope>>
+  surroundings: Surroundings<Exclude<R, Scope.Scope>>
 ) => Accepted | undefined
 
 /** A connection whose life has begun. */
@@ -58,8 +65,8 @@ export interface Registry {
   readonly connections: Omit<Context.Tag.Service<Connections>, "drain">
   /** Prepares for connections that live alike. */
   readonly accepting: (options: LifeOptions) => Effect.Effect<Accept>
-  /** Runs fibers with what is there where this is run. They count among those that `drain` waits for. */
-  readonly fork: <R>() => Effect.Effect<Fork<R>, never, R>
+  /** What is there where this is run. */
+  readonly surroundings: <R>() => Effect.Effect<Surroundings<R>, never, R>
   /** What the ids of its connections end in. */
   readonly tag: string
   readonly events: Events<ConnectionEvent>
@@ -97,73 +104,81 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
       Effect.forkDaemon(Scope.close(scope, exit))
     )
     const fibers = yield* Scope.extend(FiberSet.make<void>(), scope)
-    const fork = yield* FiberSet.runtime(fibers)<never>()
     const live = new Map<string, Lifecycle>()
     const sweep = yield* Sweep.make(live)
     const own = yield* Effect.scope
     const empty = yield* Deferred.make<void>()
     let isDraining = false
 
-    const onStopping: SharedOptions["onStopping"] = (connection, reason) => {
+    /** One who fails decides nothing either. */
+    const tell = (what: (observer: Observer) => void): void => {
+      for (const observer of observers) {
+        try {
+          what(observer)
+        } catch {
+          // The program's tracer.
+        }
+      }
+    }
+
+    const onStopping: SharedOptions["onStopping"] = ({ connection }, reason) => {
       stopping.set(connection.id, precisely())
-      for (const observer of observers) observer.stopping?.(connection, reason)
+      tell((observer) => observer.stopping?.(connection, reason))
       events.publish(() => ({ _tag: "stopping", connection: snapshot(connection), reason }))
     }
 
-    const onFarewell: SharedOptions["onFarewell"] = (connection, reason) =>
-      isInterruption(reason)
-        ? logLine("connection interrupted", {
-            connection: connection.id,
-            remote: connection.remote,
-            reason: reason._tag,
-            code: codeOf(reason)
-          })
-        : Effect.void
-
-    const onClosed: SharedOptions["onClosed"] = (connection, reason, code) =>
-      Effect.suspend(() => {
-        const started = live.get(connection.id)?.startedAt ?? elapsed()
-        live.delete(connection.id)
-        const ended = precisely()
-        const ending: Ending = {
-          reason,
-          code,
-          durationMs: elapsed() - started,
-          stopMs: ended - (stopping.get(connection.id) ?? ended)
-        }
-        stopping.delete(connection.id)
-        for (const observer of observers) observer.closed(connection, ending)
-        events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason, code }))
-        if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
-        return logLine("connection closed", {
-          connection: connection.id,
-          remote: connection.remote,
-          reason: reason._tag,
-          code,
-          durationMs: ending.durationMs,
-          messagesIn: connection.messagesIn,
-          messagesOut: connection.messagesOut,
-          bytesIn: connection.bytesIn,
-          bytesOut: connection.bytesOut,
-          ...connection.remarks
-        })
+    const onFarewell: SharedOptions["onFarewell"] = ({ connection, log }, reason) => {
+      if (!isInterruption(reason)) return
+      log("connection interrupted", {
+        connection: connection.id,
+        remote: connection.remote,
+        reason: reason._tag,
+        code: codeOf(reason)
       })
+    }
+
+    const onClosed: SharedOptions["onClosed"] = ({ connection, log, startedAt }, reason, code) => {
+      live.delete(connection.id)
+      const ended = precisely()
+      const ending: Ending = {
+        reason,
+        code,
+        durationMs: elapsed() - startedAt,
+        stopMs: ended - (stopping.get(connection.id) ?? ended)
+      }
+      stopping.delete(connection.id)
+      tell((observer) => observer.closed(connection, ending))
+      events.publish(() => ({ _tag: "closed", connection: snapshot(connection), reason, code }))
+      log("connection closed", {
+        connection: connection.id,
+        remote: connection.remote,
+        reason: reason._tag,
+        code,
+        durationMs: ending.durationMs,
+        messagesIn: connection.messagesIn,
+        messagesOut: connection.messagesOut,
+        bytesIn: connection.bytesIn,
+        bytesOut: connection.bytesOut,
+        ...connection.remarks
+      })
+      if (isDraining && live.size === 0) Deferred.unsafeDone(empty, Effect.void)
+    }
 
     const accepting: Registry["accepting"] = ({ closeTimeout, watch }) =>
       // For as long as the server: those who asked for them may go before their connections do.
       Effect.map(Scope.extend(Deadlines.make(closeTimeout), own), (deadlines) => {
-        const shared = { now, deadlines, watch, elapsed, fork, onStopping, onFarewell, onClosed }
+        const shared = { now, deadlines, watch, elapsed, onStopping, onFarewell, onClosed }
         sweep.add(watch)
-        return (transport, about, handle, forkIn) => {
+        return (transport, about, handle, { fork, log }) => {
           if (isDraining) return undefined
           const jitter = random.number() * 2 - 1
-          const lifecycle = new Lifecycle(shared, { about, id: newId(now()), transport, jitter })
+          const lifecycle = new Lifecycle(shared, { about, id: newId(now()), transport, jitter, log })
           const { connection } = lifecycle
           live.set(connection.id, lifecycle)
           sweep.wake()
-          for (const observer of observers) observer.opened(connection)
+          tell((observer) => observer.opened(connection))
           events.publish(() => ({ _tag: "opened", connection: snapshot(connection) }))
-          return { id: connection.id, fiber: forkIn(lifecycle.run(handle)) }
+          return { id: connection.id, fiber: fork(lifecycle.run(handle)) }
         }
       })
 
@@ -210,7 +225,11 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
     return {
       tag,
       accepting,
-      fork: () => FiberSet.runtime(fibers)(),
+      surroundings: <R>() =>
+        Effect.zipWith(FiberSet.runtime(fibers)<R>(), Effect.runtime(), (run, runtime): Surroundings<R> => ({
+          fork: (effect) => run(effect),
+          log: inRuntime(runtime)
+        })),
       drain,
       events,
       connections: {

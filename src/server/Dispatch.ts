@@ -5,15 +5,14 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Upgrade } from "../http/Listener.js"
 import * as Respond from "../http/Respond.js"
 import { pathOf } from "../protocol/Target.js"
-import type { Fork } from "../registry/Registry.js"
+import type { Surroundings } from "../registry/Registry.js"
 import type { Served } from "./Engine.js"
 
 /** Where upgrades lead. */
 export interface DispatchOptions<R> {
   /** By their paths. */
   readonly endpoints: ReadonlyMap<string, Served<R>>
-  /** Runs the fibers of connections. */
-  readonly fork: Fork<R>
+  readonly surroundings: Surroundings<R>
   /** An upgrade that leads elsewhere: it is a plain request. */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   /** A handshake came to a path where there is nothing. */
@@ -22,14 +21,14 @@ export interface DispatchOptions<R> {
 
 /** Makes what handles upgrades. */
 export const make =
-  <R>({ endpoints, fork, onLost, onRequest }: DispatchOptions<R>) =>
+  <R>({ endpoints, onLost, onRequest, surroundings }: DispatchOptions<R>) =>
   (upgrade: Upgrade): void => {
     const { request } = upgrade
     const served = endpoints.get(pathOf(request.url ?? ""))
     if (served !== undefined) {
       const refuse = (refusal: Parameters<typeof Respond.send>[1]): void =>
         Respond.send(upgrade.response(), refusal)
-      return served.take({ ...upgrade, refuse }, { fork })
+      return served.take({ ...upgrade, refuse }, { surroundings })
     }
     const answer = upgrade.response()
     answer.once("finish", () => {

@@ -40,8 +40,8 @@ export interface Served<R> {
 
 /** What surrounds a handshake and its connection. */
 export interface Visit<R> {
-  /** Runs the connection's fiber, with what its handler requires. */
-  readonly fork: Registry.Fork<R>
+  /** Where the connection's fiber runs, with what its handler requires. */
+  readonly surroundings: Registry.Surroundings<R>
   /** The span that the connection belongs to. */
   readonly span?: Tracer.AnySpan | undefined
   readonly onAccepted?: (accepted: Registry.Accepted) => void
@@ -142,11 +142,11 @@ export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope
         )
         return {
           isHandshake: (request) => Handshakes.isHandshake(request, policy),
-          take: (arrival, { fork: runIn, onAccepted, span }) => {
+          take: (arrival, { onAccepted, span, surroundings }) => {
             const received = tracing?.handshake(span)
             handshake<Handle<unknown, R>>(arrival, {
               authorize: Authorize.make(endpoint.admit, {
-                fork: runIn,
+                fork: surroundings.fork,
                 timeout: config.handshakeTimeout,
                 closing
               }),
@@ -165,7 +165,7 @@ export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope
                   tracing === undefined
                     ? handle
                     : (connection) => tracing.within(connection.id, handle(connection)),
-                  runIn
+                  surroundings
                 )
                 if (accepted === undefined) return transport.destroy()
                 faulty?.opened(accepted.id)

@@ -24,7 +24,7 @@ export const attach = <R>(
   Effect.gen(function* () {
     const dispatch = Dispatch.make({
       endpoints,
-      fork: yield* engine.registry.fork<R>(),
+      surroundings: yield* engine.registry.surroundings<R>(),
       onRequest: (request, response) => void server.emit("request", request, response),
       onLost: (request) => {
         const refusal = notFound(pathOf(request.url ?? ""), [...endpoints.keys()])

@@ -126,7 +126,7 @@ export const make = <R>(
     })
     return Effect.gen(function* () {
       const outcome = yield* decide(message, response, {
-        fork: yield* registry.fork<R>(),
+        surroundings: yield* registry.surroundings<R>(),
         span: yield* currentSpan
       })
       if (Effect.isEffect(outcome)) return yield* outcome

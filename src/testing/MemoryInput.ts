@@ -11,9 +11,9 @@ import { Arrivals } from "./Arrivals.js"
 
 /** The receiving side of a transport. Whoever plays the peer calls what begins with `peer`. */
 export abstract class MemoryInput {
-  readonly inbox = new Inbox(() => this.arrivals.readOn())
   /** What the peer has sent: it is read in order, when this side reads. */
   protected readonly arrivals = new Arrivals(() => this.listener !== undefined && this.isReading)
+  readonly inbox = new Inbox(this.arrivals)
   protected listener: TransportListener | undefined = undefined
   /** Nothing more will come that is worth waiting for: the last frame of the peer has been read. */
   protected isInputOver = false

@@ -138,7 +138,7 @@ export const serve: {
         sendTimeout: Duration.toMillis(settings.sendTimeout)
       }
     })
-    const fork = yield* registry.fork<R>()
+    const surroundings = yield* registry.surroundings<R>()
     let ports = 50_000
     let isDraining = false
 
@@ -160,7 +160,7 @@ export const serve: {
       far: MemoryPeer
     ): Effect.Effect<Connected, HandshakeRefused> =>
       Effect.suspend(() => {
-        const accepted = accept(far.transport, about, handle, fork)
+        const accepted = accept(far.transport, about, handle, surroundings)
         if (accepted === undefined) return Effect.fail(refused(Handshake.draining))
         const connection = live.get(accepted.id)
         if (connection === undefined) return Effect.dieMessage("a connection has no beginning")

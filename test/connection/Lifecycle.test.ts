@@ -66,6 +66,21 @@ describe("a stop", () => {
     })
   )
 
+  timeless("is told of before the end of TCP, though that comes in the same moment", () =>
+    Effect.gen(function* () {
+      const life = yield* begin(echo, { answersClose: false })
+      const close = life.transport.close.bind(life.transport)
+      life.transport.close = (code, reason) => {
+        const isSaid = close(code, reason)
+        life.transport.socketCloses()
+        return isSaid
+      }
+      yield* settle
+      life.lifecycle.stop(stopSignal)
+      expect(yield* over(life)).toEqual(stopped)
+    })
+  )
+
   timeless("after the peer's Close frame changes nothing", () =>
     Effect.gen(function* () {
       const life = yield* begin(echo)

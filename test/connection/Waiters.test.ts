@@ -5,14 +5,14 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { Waiters } from "../../src/connection/Waiters.js"
+import { waitersFor } from "../../src/connection/Waiters.js"
 
 /** Waiters, and what they wait for. */
 const make = () => {
   const state = { isSo: false, outcome: "so" }
   return {
     state,
-    waiters: new Waiters(
+    waiters: waitersFor(
       () => state.isSo,
       () => Effect.sync(() => state.outcome)
     )
@@ -26,11 +26,11 @@ describe("a waiter", () => {
       const fiber = yield* Effect.forkAll([waiters.until, waiters.until, waiters.until])
       yield* Effect.yieldNow()
       yield* Effect.yieldNow()
-      expect(waiters.size).toBe(3)
+      expect(waiters.waiting).toBe(3)
       state.isSo = true
       waiters.wake()
       expect(yield* Fiber.join(fiber)).toEqual(["so", "so", "so"])
-      expect(waiters.size).toBe(0)
+      expect(waiters.waiting).toBe(0)
     })
   )
 
@@ -113,7 +113,7 @@ describe("a waiter", () => {
           yield* Effect.yieldNow()
           yield* Fiber.interrupt(fiber)
         }
-        expect(waiters.size).toBeLessThanOrEqual(1)
+        expect(waiters.waiting).toBeLessThanOrEqual(1)
       })
   )
 })

@@ -85,16 +85,16 @@ export const begin = <E>(
         deadlines,
         watch: unwatched,
         elapsed: yield* monotonic,
-        fork,
         onStopping: (_, { _tag }) => trail.push(`stopping ${_tag}`),
-        onFarewell: (_, { _tag }) => Effect.sync(() => trail.push(`farewell ${_tag}`)),
-        onClosed: (_, { _tag }) => Effect.sync(() => trail.push(`closed ${_tag}`))
+        onFarewell: (_, { _tag }) => trail.push(`farewell ${_tag}`),
+        onClosed: (_, { _tag }) => trail.push(`closed ${_tag}`)
       },
       {
         id: ConnectionId("c1"),
         about: { path: "/echo", subprotocol: undefined },
         transport,
-        jitter: 0
+        jitter: 0,
+        log: () => {}
       }
     )
     const fiber = fork(lifecycle.run(handler))

@@ -59,9 +59,9 @@ export const serve = <E>(
       closeTimeout: Duration.millis(CLOSE_TIMEOUT),
       watch: { ...unwatched, ...watch }
     })
-    const fork = yield* registry.fork<never>()
+    const surroundings = yield* registry.surroundings<never>()
     const accept: Server["accept"] = (transport, about = { path: "/echo", subprotocol: undefined }) =>
-      begin(transport, about, (connection) => handler(connection), fork)?.id
+      begin(transport, about, (connection) => handler(connection), surroundings)?.id
     const open: Server["open"] = (options) => {
       const transport = new MemoryTransport(options)
       transports.push(transport)

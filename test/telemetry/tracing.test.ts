@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import * as TestContext from "effect/TestContext"
 import * as Tracer from "effect/Tracer"
 import { describe, expect, it } from "vitest"
-import { type Handler, WebSocketServer } from "../../src/index.js"
+import { echo, type Handler, WebSocketServer } from "../../src/index.js"
 import * as Logging from "../../src/telemetry/Logging.js"
 import * as Otlp from "../../src/telemetry/Otlp.js"
 import * as Collector from "../support/Collector.js"
@@ -102,6 +102,35 @@ describe("a program with a tracer of its own", () => {
       })
     })
   )
+
+  for (const when of ["begins", "has an event", "ends"] as const) {
+    live(`that fails when a span ${when} changes nothing for a peer`, () =>
+      Effect.gen(function* () {
+        let failures = 0
+        const fail = (): never => {
+          failures++
+          throw new Error("the tracer has failed")
+        }
+        const usual = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+        const tracer = Tracer.make({
+          ...usual,
+          span: (...facts) => {
+            if (when === "begins") return fail()
+            const span = usual.span(...facts)
+            if (facts[0] === "connection") span[when === "ends" ? "end" : "event"] = fail
+            return span
+          }
+        })
+        const echoing = WebSocketServer.layer(echo, { host: "127.0.0.1", port: 0 })
+        const { logged, port } = yield* serverOf(Layer.provide(echoing, Layer.setTracer(tracer)))
+        for (let i = 0; i < 2; i++) {
+          yield* say(port, "hello")
+          yield* logged("connection closed", { reason: "PeerClosed", messagesOut: 1 })
+        }
+        expect(failures).toBeGreaterThan(0)
+      })
+    )
+  }
 
   live("that exports gets them to its collector", () =>
     Effect.gen(function* () {
