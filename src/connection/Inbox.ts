@@ -76,6 +76,11 @@ export class Inbox extends Waiters<ReadonlyArray<Message>> {
     return this.until
   }
 
+  /** Waits until there is something to be taken, which is left to whoever takes it; false if there will be nothing. */
+  get arrival(): Effect.Effect<boolean> {
+    return Effect.map(this.untilSo, () => !this.#isOver || !this.isEmpty)
+  }
+
   protected override outcome(): Effect.Effect<ReadonlyArray<Message>> {
     return Effect.succeed(this.#takeNow())
   }

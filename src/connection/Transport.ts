@@ -44,6 +44,8 @@ export interface Transport {
   readonly attach: (listener: TransportListener) => void
   /** Waits for messages and takes all that have been read. Empty when there will be no more. */
   readonly take: Effect.Effect<ReadonlyArray<Message>>
+  /** Waits until `take` may have something to give; false if it won't. */
+  readonly arrival: Effect.Effect<boolean>
   /** Whether messages wait to be taken. */
   readonly hasMessages: () => boolean
   /** Messages that were written, and the bytes of their payloads. */

@@ -21,21 +21,29 @@ export abstract class Waiters<A = void> {
   protected abstract outcome(): Effect.Effect<A>
 
   /** Waits until it is so, unless it is. It is looked at again after a `wake`. */
-  readonly until: Effect.Effect<A> = Effect.suspend(() =>
-    this.isSo()
-      ? this.outcome()
-      : Effect.async<A>((resume) => {
-          // A fiber may yield between that look and here, and must not miss the `wake` in between.
-          if (this.isSo()) return resume(this.until)
-          const before = this.#last
-          this.#last = resume
-          before?.(this.#untilBeside)
-        })
-  )
+  readonly until: Effect.Effect<A> = Effect.async((resume) => {
+    // Nearly always it isn't so yet: a look before that would be one more step of the fiber.
+    if (this.isSo()) return resume(this.#again)
+    const before = this.#last
+    this.#last = resume
+    before?.(this.#untilBeside)
+  })
+
+  /** Waits until it is so, and ends with nothing. It may end before, when others come to wait. */
+  get untilSo(): Effect.Effect<void> {
+    return Effect.async((resume) => {
+      if (this.isSo()) return resume(Effect.void)
+      const before = this.#last
+      this.#last = () => resume(Effect.void)
+      before?.(this.#untilBeside)
+    })
+  }
+
+  readonly #again: Effect.Effect<A> = Effect.suspend(() => (this.isSo() ? this.outcome() : this.until))
 
   get #untilBeside(): Effect.Effect<A> {
     return Effect.async<A>((resume) => {
-      if (this.isSo()) return resume(this.until)
+      if (this.isSo()) return resume(this.#again)
       const others = (this.#others ??= new Set())
       others.add(resume)
       return Effect.sync(() => others.delete(resume))
@@ -53,8 +61,8 @@ export abstract class Waiters<A = void> {
     const others = this.#others
     this.#last = undefined
     this.#others = undefined
-    if (others !== undefined) for (const resume of others) resume(this.until)
-    last?.(this.until)
+    if (others !== undefined) for (const resume of others) resume(this.#again)
+    last?.(this.#again)
   }
 }
 

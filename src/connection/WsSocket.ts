@@ -8,10 +8,10 @@
  */
 import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
-import type { Writable } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { StopReason } from "../protocol/StopReason.js"
+import { guard, type Receiver } from "./WsReceiver.js"
 
 /** `setTimeout` fires at once when asked for more milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -61,30 +61,6 @@ export interface WsListener {
   readonly onFailed: () => void
 }
 
-/** How many pieces of a frame are kept, and how small on average, before they are put together: each costs some 300 bytes more. */
-const MANY_PIECES = 1024
-const SMALL_PIECE = 1024
-
-const OWNER = Symbol("owner")
-
-/** Where `ws` parses. */
-interface Receiver extends Writable {
-  readonly _buffers: Array<Buffer>
-  readonly _errored: boolean
-  [OWNER]?: WsSocket
-}
-
-/** How all of them parse. */
-let parse: Writable["_write"] | undefined
-
-/** One function for all, since they are many. */
-const parseGuarded: Writable["_write"] = function (this: Receiver, chunk, encoding, callback) {
-  // What was read while a message was inflated is written to the receiver even after it has found a bad frame.
-  if (this._errored) return callback()
-  parse?.call(this, chunk, encoding, callback)
-  this[OWNER]?.compact()
-}
-
 /** A `ws` connection that leaves the last word to its owner. */
 export class WsSocket extends WebSocket {
   /** Where `ws` parses. With compression it may be behind what was read from TCP. */
@@ -94,8 +70,6 @@ export class WsSocket extends WebSocket {
   #listener: WsListener | undefined
   #badFrameCode: number | undefined
   #isSaid = false
-  /** How many of the pieces of a frame have been looked at. */
-  #settled = 0
   #socket: Socket | undefined
   #endListeners: ReadonlyArray<Listener> = []
 
@@ -104,10 +78,7 @@ export class WsSocket extends WebSocket {
     this.#socket = socket
     this.#endListeners = endListeners
     for (const listener of endListeners) socket.off("end", listener)
-    this._receiver[OWNER] = this
-    // oxlint-disable-next-line typescript/unbound-method -- it is called with its receiver
-    parse ??= this._receiver._write
-    this._receiver._write = parseGuarded
+    guard(this._receiver)
   }
 
   /** Starts to report. */
@@ -173,25 +144,17 @@ export class WsSocket extends WebSocket {
     else for (const listener of this.#endListeners) listener.call(this.#socket)
   }
 
+  /** Ends this side of TCP. */
+  endTcp(): void {
+    if (this.#socket?.destroyed === false) this.#socket.end()
+  }
+
   /** Runs a callback when all that was read from TCP has been parsed: at once, unless it has yet to be inflated. */
   afterReceived(then: () => void): void {
     // A bad frame has been found, but is yet to be reported.
     if (this._receiver.errored !== null && !this._receiver.closed) this._receiver.once("close", then)
     else if (this._receiver.writableEnded || this._receiver.writableLength === 0) then()
     else this._receiver.write(NOTHING, (error) => (error ? this.afterReceived(then) : then()))
-  }
-
-  /**
-   * Puts together the pieces of a frame, if they are many and small: it may come a byte at a time. Each only once, or a
-   * long frame would be copied over and over.
-   */
-  compact(): void {
-    const pieces = this._receiver._buffers
-    if (pieces.length < this.#settled) this.#settled = 0
-    if (pieces.length - this.#settled < MANY_PIECES) return
-    const size = pieces.slice(this.#settled).reduce((sum, { length }) => sum + length, 0)
-    if (size < SMALL_PIECE * MANY_PIECES) pieces.push(Buffer.concat(pieces.splice(this.#settled), size))
-    this.#settled = pieces.length
   }
 }
 

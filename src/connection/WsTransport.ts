@@ -33,7 +33,6 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
   #isSaid = false
   #peerEnded = false
   #isClosed = false
-  /** The peer broke a rule that `ws` doesn't know of. */
   #isFailed = false
 
   constructor(ws: WsSocket, socket: Socket, options: TransportOptions) {
@@ -54,6 +53,10 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
 
   get take(): Effect.Effect<ReadonlyArray<Message>> {
     return this.inbox.take
+  }
+
+  get arrival(): Effect.Effect<boolean> {
+    return this.inbox.arrival
   }
 
   hasMessages(): boolean {
@@ -178,7 +181,6 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
     return (this.#closers ??= waitersUntil(() => this.#isClosed)).until
   }
 
-  /** The peer ends the connection. What it sent before can still be taken. */
   onEnding(reason: StopReason): void {
     this.#listener?.onEnding(reason)
     // Unless nobody is to know of it yet.
@@ -212,7 +214,6 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
     this.#ws.afterReceived(() => this.onFailed())
   }
 
-  /** The peer is gone, for the reason that was given before if there was one. */
   onFailed(): void {
     this.onEnding(StopReason.PeerVanished())
   }
@@ -226,10 +227,7 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
   }
 
   #endSoon(): void {
-    this.#outbox.afterLast(() => {
-      if (this.#peerEnded) this.#ws.passEnd()
-      else if (!this.#socket.destroyed) this.#socket.end()
-    })
+    this.#outbox.afterLast(() => (this.#peerEnded ? this.#ws.passEnd() : this.#ws.endTcp()))
   }
 
   #say(): boolean {

@@ -76,6 +76,11 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     return this.inner.take
   }
 
+  override get arrival(): Effect.Effect<boolean> {
+    this.#catchUp()
+    return this.inner.arrival
+  }
+
   override hasMessages(): boolean {
     // What a stalled side doesn't hand out doesn't keep it from being idle.
     return !this.isStalled() && this.inner.hasMessages()

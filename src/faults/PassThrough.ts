@@ -38,6 +38,10 @@ export class PassThrough<Inner extends Transport> implements Transport {
     return this.inner.take
   }
 
+  get arrival(): Effect.Effect<boolean> {
+    return this.inner.arrival
+  }
+
   get drained(): Effect.Effect<void> {
     return this.inner.drained
   }

@@ -103,6 +103,10 @@ export class MemoryTransport extends MemoryInput implements Transport {
     return this.inbox.take
   }
 
+  get arrival(): Effect.Effect<boolean> {
+    return this.inbox.arrival
+  }
+
   hasMessages(): boolean {
     return !this.inbox.isEmpty
   }

@@ -108,7 +108,8 @@ const handshakes: Measure = {
   about: "Handshakes, after 10 s of them",
   columns: [
     { figure: "cpu", title: "CPU a handshake, µs", digits: 0, hasRatio: true },
-    { figure: "throughput", title: "handshakes/s", digits: 0, hasRatio: true }
+    { figure: "throughput", title: "handshakes/s", digits: 0, hasRatio: true },
+    { figure: "ending", title: "CPU an end by reset, µs", digits: 0, hasRatio: true }
   ],
   run: async (bench) => [await opening(bench, "handshakes", bench.peers)]
 }

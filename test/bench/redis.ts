@@ -103,8 +103,9 @@ export const shared: Measure = {
   about: "Servers that share a Redis, on one machine",
   yardstick: alone.name,
   columns: [
-    { figure: "cpu", title: "CPU a connection, µs", digits: 0, hasRatio: true },
-    { figure: "throughput", title: "connections/s", digits: 0 },
+    { figure: "cpu", title: "CPU a handshake, µs", digits: 0, hasRatio: true },
+    { figure: "throughput", title: "handshakes/s", digits: 0 },
+    { figure: "ending", title: "CPU an end by reset, µs", digits: 0, hasRatio: true },
     { figure: "commands", title: "commands/s to Redis", digits: 1 },
     { figure: "close50", title: "Close frame p50, ms", digits: 2 },
     { figure: "close99", title: "p99, ms", digits: 2 }
@@ -118,7 +119,7 @@ export const shared: Measure = {
     try {
       const withRedis = answerbackWith("with Redis", "--redis-url", redis.url)
       return [
-        await opening(bench, "opened and closed, as fast as it goes", [alone, withRedis]),
+        await opening(bench, "opened, and then ended", [alone, withRedis]),
         await idle(bench, redis),
         await across(bench, redis)
       ]

@@ -94,13 +94,13 @@ export const opening = (bench: Bench, name: string, peers: ReadonlyArray<Peer>):
     const { pid, port } = server
     const warmUp = warm.has(server) ? 1000 : 10_000
     warm.add(server)
-    const { cpu, throughput } = await bench.generator.run("open", {
+    const { cpu, ending, throughput } = await bench.generator.run("open", {
       pid,
       port,
       batch: 500,
       warmUp: warmUp / bench.haste,
       time: ROUND.time / bench.haste
     })
-    return { cpu, throughput }
+    return { cpu, throughput, ending }
   })
 }

@@ -25,14 +25,13 @@ export const recording =
     Effect.suspend(() => {
       const ledger: Ledger = { connection, openedAt: performance.now(), handledAt: [], open: 0 }
       ledgers.set(connection.remote, ledger)
-      const send = connection.sendChunk.bind(connection)
-      connection.sendChunk = (messages) =>
-        Effect.suspend(() => {
-          const at = performance.now()
-          ledger.handledAt.push(...Chunk.map(messages, () => at))
-          if (connection.stopSignal.reason === undefined) ledger.open += messages.length
-          return send(messages)
-        })
+      const send = connection.sendNow.bind(connection)
+      connection.sendNow = (messages) => {
+        const at = performance.now()
+        ledger.handledAt.push(...Chunk.map(messages, () => at))
+        if (connection.stopSignal.reason === undefined) ledger.open += messages.length
+        return send(messages)
+      }
       return handlerTime === 0 ? echo(connection) : slowEcho(handlerTime)(connection)
     })
 
