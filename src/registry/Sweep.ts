@@ -12,6 +12,13 @@ import { turn } from "../connection/Turn.js"
 import { waitersUntil } from "../connection/Waiters.js"
 import { intervalOf, type WatchOptions } from "../connection/Watch.js"
 
+/**
+ * How long, in milliseconds, it holds up all else at a time, and after how many looks it looks at the clock. A thousand
+ * looks in one go are some milliseconds, four times a second: the slowest hundredth of all that the server answered.
+ */
+const LONGEST = 0.5
+const LOOKS = 16
+
 /** A sweep over the connections of a server. */
 export interface Sweep {
   /** There is a connection, maybe after there was none. */
@@ -21,7 +28,9 @@ export interface Sweep {
 }
 
 /** Starts to look at these connections, again and again as long as there are any, until the scope closes. */
-export const make = (live: ReadonlyMap<string, Lifecycle>): Effect.Effect<Sweep, never, Scope.Scope> =>
+export const make = (
+  live: ReadonlyMap<string, Pick<Lifecycle, "look">>
+): Effect.Effect<Sweep, never, Scope.Scope> =>
   Effect.gen(function* () {
     /** As often as those need it who need it most. */
     let interval = Number.POSITIVE_INFINITY
@@ -34,8 +43,15 @@ export const make = (live: ReadonlyMap<string, Lifecycle>): Effect.Effect<Sweep,
       yield* Effect.sleep(pause)
       // A process that was held up hasn't read what its peers have sent meanwhile, and must not judge them by it.
       if (elapsed() - start > 2 * pause) yield* turn
-      const now = elapsed()
-      for (const lifecycle of live.values()) lifecycle.look(now)
+      let now = elapsed()
+      let looks = 0
+      for (const lifecycle of live.values()) {
+        if (++looks % LOOKS === 0 && elapsed() - now > LONGEST) {
+          yield* turn
+          now = elapsed()
+        }
+        lifecycle.look(now)
+      }
     })
     yield* Effect.forkScoped(Effect.forever(look))
     return {
