@@ -1,27 +1,31 @@
 /**
- * Lines of log that are written at once, in no fiber.
+ * Lines of log that are written at once, by whoever has something to tell, in a fiber or not.
  */
 import * as Cause from "effect/Cause"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as FiberId from "effect/FiberId"
+import * as Effect from "effect/Effect"
+import type * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as HashMap from "effect/HashMap"
 import * as Inspectable from "effect/Inspectable"
 import * as LogLevel from "effect/LogLevel"
-import type * as Runtime from "effect/Runtime"
 
 /** Logs a line with its annotations at level info. A logger that fails is nothing to the caller. */
 export type Log = (message: string, annotations: Readonly<Record<string, unknown>>) => void
 
 /**
- * What `Effect.logInfo` does with `Effect.annotateLogs` around it where that runtime is from: the same loggers get the same.
- * A fiber for each line of a connection's end, and what it does to have the annotations and to put them right again, costs
- * five times what the line does.
+ * What `Effect.logInfo` does with `Effect.annotateLogs` around it where this is run: the same loggers get the same. A fiber
+ * for each line of a connection's end, and what it does to have the annotations and to put them right again, costs five
+ * times what the line does.
  */
-export const inRuntime = ({ fiberRefs }: Runtime.Runtime<never>): Log => {
+export const here: Effect.Effect<Log> = Effect.withFiberRuntime((fiber) =>
+  Effect.succeed(make(fiber.getFiberRefs(), fiber.id()))
+)
+
+const make = (fiberRefs: FiberRefs.FiberRefs, fiberId: FiberId.FiberId): Log => {
   const get = <A>(ref: FiberRef.FiberRef<A>): A => FiberRefs.getOrDefault(fiberRefs, ref)
   const loggers = [...get(FiberRef.currentLoggers)]
   const isLogged =
@@ -33,7 +37,7 @@ export const inRuntime = ({ fiberRefs }: Runtime.Runtime<never>): Log => {
     if (!isLogged) return
     const own = HashMap.fromIterable(Object.entries(annotations))
     const line = {
-      fiberId: FiberId.none,
+      fiberId,
       logLevel: LogLevel.Info,
       message: [message],
       cause: Cause.empty,

@@ -15,7 +15,7 @@ import { stopReason } from "../connection/StopOptions.js"
 import * as Deadlines from "../connection/Deadlines.js"
 import type { Handle } from "../connection/Handler.js"
 import { Lifecycle, type SharedOptions } from "../connection/Lifecycle.js"
-import { inRuntime, type Log } from "../connection/Log.js"
+import * as Log from "../connection/Log.js"
 import { monotonic } from "../connection/Monotonic.js"
 import type { Transport } from "../connection/Transport.js"
 import type { WatchOptions } from "../connection/Watch.js"
@@ -36,7 +36,7 @@ export type Fork<R> = (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFi
 export interface Surroundings<R> {
   /** Runs fibers in it. They count among those that `drain` waits for. */
   readonly fork: Fork<R>
-  readonly log: Log
+  readonly log: Log.Log
 }
 
 /** Begins the life of a connection, synchronously, in a fiber of its own. Gives nothing once `drain` has begun. */
@@ -226,9 +226,9 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
       tag,
       accepting,
       surroundings: <R>() =>
-        Effect.zipWith(FiberSet.runtime(fibers)<R>(), Effect.runtime(), (run, runtime): Surroundings<R> => ({
+        Effect.zipWith(FiberSet.runtime(fibers)<R>(), Log.here, (run, log): Surroundings<R> => ({
           fork: (effect) => run(effect),
-          log: inRuntime(runtime)
+          log
         })),
       drain,
       events,

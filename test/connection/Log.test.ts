@@ -4,6 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
@@ -12,7 +13,7 @@ import * as List from "effect/List"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as TestClock from "effect/TestClock"
-import { inRuntime } from "../../src/connection/Log.js"
+import * as Log from "../../src/connection/Log.js"
 
 interface Line {
   readonly level: string
@@ -22,6 +23,7 @@ interface Line {
   readonly annotations: ReadonlyArray<readonly [string, unknown]>
   readonly at: number
   readonly shown: unknown
+  readonly fiber: string
 }
 
 /** A value that shows itself by what is around it. */
@@ -29,7 +31,7 @@ const secret = { [Inspectable.symbolRedactable]: () => "redacted", toJSON: () =>
 
 /** A logger that keeps what it gets. */
 const keeping = (lines: Array<Line>) =>
-  Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message, spans }) => {
+  Logger.make<unknown, void>(({ annotations, cause, date, fiberId, logLevel, message, spans }) => {
     lines.push({
       level: logLevel.label,
       message,
@@ -37,7 +39,8 @@ const keeping = (lines: Array<Line>) =>
       spans: List.toArray(spans).map(({ label }) => label),
       annotations: HashMap.toEntries(annotations).sort(([a], [b]) => a.localeCompare(b)),
       at: date.getTime(),
-      shown: Inspectable.redact(secret)
+      shown: Inspectable.redact(secret),
+      fiber: FiberId.threadName(fiberId)
     })
   })
 
@@ -49,7 +52,7 @@ const only = (...loggers: ReadonlyArray<Logger.Logger<unknown, void>>) =>
 const bothWays = (annotations: Readonly<Record<string, unknown>>) =>
   Effect.gen(function* () {
     yield* TestClock.adjust("5 seconds")
-    const log = inRuntime(yield* Effect.runtime())
+    const log = yield* Log.here
     yield* Effect.annotateLogs(Effect.logInfo("closed"), annotations)
     log("closed", annotations)
   })
@@ -114,7 +117,7 @@ describe("a line in no fiber", () => {
       const failing = Logger.make<unknown, void>(() => {
         throw new Error("the disk is full")
       })
-      const log = yield* Effect.map(Effect.runtime(), inRuntime).pipe(only(failing, keeping(lines), failing))
+      const log = yield* Log.here.pipe(only(failing, keeping(lines), failing))
       log("closed", {})
       expect(lines).toHaveLength(1)
     })
