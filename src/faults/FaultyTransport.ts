@@ -2,7 +2,7 @@
  * A transport on which something goes wrong, as somebody has asked. Those who use it don't know.
  */
 import * as Chunk from "effect/Chunk"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { Message } from "../protocol/Message.js"
 import type { TransportListener } from "../connection/Transport.js"
 import * as Frame from "../protocol/Frame.js"
@@ -71,14 +71,12 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     if (this.#listener !== undefined) this.#light(plan)
   }
 
+  /** Who comes for more has answered what it took before, or never will. */
   override get take(): Effect.Effect<ReadonlyArray<Message>> {
-    this.#catchUp()
-    return this.inner.take
-  }
-
-  override get arrival(): Effect.Effect<boolean> {
-    this.#catchUp()
-    return this.inner.arrival
+    return Effect.suspend(() => {
+      this.#catchUp()
+      return this.inner.take
+    })
   }
 
   override hasMessages(): boolean {

@@ -3,6 +3,7 @@
  */
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { faulty, raw } from "../support/faulty.js"
 import type { MemoryTransport } from "../support/MemoryTransport.js"
 import { settle, timeless } from "../support/timeless.js"
@@ -34,6 +35,22 @@ describe("a fault that messages bring about", () => {
       yield* log.logged("connection closed", { reason: "PeerClosed", messagesIn: 2 })
     })
   )
+
+  for (const query of ["fault=reset&after=2msg", "fault=close&after=2msg", "fault=truncate&after=1msg"])
+    timeless(
+      `doesn't come when the handler answers too few, and what the peer said counts: ${query}`,
+      (log) =>
+        Effect.gen(function* () {
+          const { trail, transport } = yield* faulty(query, {
+            handler: ({ messages }) => Stream.runDrain(messages)
+          })
+          transport.deliver("a", "b")
+          transport.peerCloses(4002, "bye")
+          yield* settle
+          expect(trail).toEqual(["close 4002 bye"])
+          yield* log.logged("connection closed", { reason: "PeerClosed", code: 4002, messagesOut: 0 })
+        })
+    )
 
   for (const [texts, expected] of [
     [["a"], ["write a", "close 1000"]],
