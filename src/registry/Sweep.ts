@@ -19,6 +19,12 @@ import { intervalOf, type WatchOptions } from "../connection/Watch.js"
 const LONGEST = 0.5
 const LOOKS = 16
 
+/**
+ * The share, though, of the time that all else takes in between: where that is much, many small steps would be over late,
+ * and so would be whatever a connection is watched for.
+ */
+const SHARE = 1 / 8
+
 /** A sweep over the connections of a server. */
 export interface Sweep {
   /** There is a connection, maybe after there was none. */
@@ -44,11 +50,14 @@ export const make = (
       // A process that was held up hasn't read what its peers have sent meanwhile, and must not judge them by it.
       if (elapsed() - start > 2 * pause) yield* turn
       let now = elapsed()
+      let longest = LONGEST
       let looks = 0
       for (const lifecycle of live.values()) {
-        if (++looks % LOOKS === 0 && elapsed() - now > LONGEST) {
+        const since = ++looks % LOOKS === 0 ? elapsed() : now
+        if (since - now > longest) {
           yield* turn
           now = elapsed()
+          longest = Math.max(LONGEST, SHARE * (now - since))
         }
         lifecycle.look(now)
       }
