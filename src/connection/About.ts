@@ -33,7 +33,8 @@ export const unpack = (packed: string): NonNullable<About["headers"]> => {
   const headers = new Map<string, string | ReadonlyArray<string>>()
   const parts = packed === "" ? [] : packed.split("\n")
   for (let i = 0; i < parts.length; i += 2) {
-    const [name = "", value = ""] = parts.slice(i)
+    const name = parts[i] ?? ""
+    const value = parts[i + 1] ?? ""
     const before = headers.get(name)
     headers.set(name, before === undefined ? value : [before, value].flat())
   }

@@ -1,5 +1,5 @@
 /**
- * The door to `ws`: no other file knows it.
+ * The door to `ws`: no other file of the server knows it.
  *
  * `ws` frames and unframes; when a connection ends is decided elsewhere. Left alone, `ws` answers a Close frame or a
  * bad frame, and the end of TCP, inside the read that brought it, before any fiber has run: the echoes of the
