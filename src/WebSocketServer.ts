@@ -32,6 +32,7 @@ import * as Endpoint from "./server/Endpoint.js"
 import * as Engine from "./server/Engine.js"
 import { ServerConfig, type ServerOptions, type ServerSettings } from "./ServerConfig.js"
 import * as Prometheus from "./telemetry/Prometheus.js"
+import * as Tracing from "./telemetry/Tracing.js"
 
 /**
  * A server that listens; its scope closing is its shutdown.
@@ -91,6 +92,7 @@ export const make = <R>(
       peerOf
     })
     const paths = Object.keys(endpoints)
+    const isTraced = yield* Tracing.isOn
     const onRequest = yield* NodeHttpServer.makeHandler(
       Routes.make({
         admin,
@@ -103,9 +105,11 @@ export const make = <R>(
       })
     ).pipe(
       // A span each time that somebody looks whether the server is well would drown the others.
-      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, ({ originalUrl }) =>
-        Routes.isRoutine(originalUrl)
-      )
+      Effect.locally(
+        HttpMiddleware.currentTracerDisabledWhen,
+        ({ originalUrl }) => !isTraced || Routes.isRoutine(originalUrl)
+      ),
+      Effect.withTracerEnabled(isTraced)
     )
     const admission = cluster.admission ?? ofPlaces(new Places(config))
     const surroundings = yield* registry.surroundings<R>()

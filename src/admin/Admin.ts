@@ -3,6 +3,7 @@
  * first asks for it, since most of a server's start would go into it.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -53,11 +54,14 @@ export const make = (options: AdminOptions): Effect.Effect<Routes.Admin, never, 
         Effect.uninterruptible
       )
     )
+    let loaded: HttpApp.Default | undefined
     const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
       const { rawHeaders, socket, url } = message
       const refused = Access.decide({ address: socket.remoteAddress, target: url ?? "", rawHeaders }, policy)
-      if (refused === undefined) return Effect.flatten(load)
+      if (refused === undefined) {
+        return loaded ?? Effect.flatMap(load, (app) => (loaded = app))
+      }
       onRefused(peerOf(socket, message), refused)
       return Effect.succeed(Respond.toResponse(refused))
     })

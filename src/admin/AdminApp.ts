@@ -103,10 +103,9 @@ export const make = (steered: Handlers.Steered): Effect.Effect<HttpApp.Default, 
       }
       if (path === "/openapi.json") return Effect.succeed(description)
       if (path === Docs.PATH) return docs
-      return Effect.provideService(
-        api,
-        HttpServerRequest.HttpServerRequest,
-        request.modify({ url: originForm(request.originalUrl) })
-      )
+      const url = originForm(request.originalUrl)
+      return url === request.url
+        ? api
+        : Effect.provideService(api, HttpServerRequest.HttpServerRequest, request.modify({ url }))
     }).pipe(Effect.map(HttpServerResponse.setHeaders(headers)))
   })

@@ -63,7 +63,7 @@ export const make = ({ feed, fleet, hasFaults }: Steered) =>
       )
       .handle("stop", ({ path, urlParams }) =>
         fleet.stop(path.id, urlParams).pipe(
-          Effect.as({ id: path.id }),
+          Effect.map(() => accepted(path.id)),
           Effect.catchTags({
             ConnectionNotFound: (error) => Effect.fail(notFound(error)),
             InvalidClose: (error) => Effect.fail(invalidClose(error)),

@@ -1,9 +1,9 @@
 /**
  * Answers to requests that lead nowhere: a status, and a JSON body that says why.
  */
-import * as HttpBody from "@effect/platform/HttpBody"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Stream from "effect/Stream"
 import { STATUS_CODES, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http"
 import type { Socket } from "node:net"
 import { type Refusal, refusal } from "../protocol/Handshake.js"
@@ -47,18 +47,19 @@ export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerRespo
   })
 
 /**
- * A response that is written as a stream is. The platform waits until one that is all there has been written, and waits
- * for ever if its client goes before: the fiber of each such request would be left.
+ * Writes a response that is all there. The platform then finds it written: it would wait until the last byte is out,
+ * and for ever if the client goes before, which would leave the fiber of each such request. Written as a stream it
+ * would leave none, and take as many steps again as all the rest of a request.
  */
-export const asStream = (
-  response: HttpServerResponse.HttpServerResponse
+export const write = (
+  request: HttpServerRequest.HttpServerRequest,
+  answer: HttpServerResponse.HttpServerResponse
 ): HttpServerResponse.HttpServerResponse => {
-  const { body } = response
-  if (body._tag !== "Uint8Array") return response
-  return HttpServerResponse.setBody(
-    response,
-    HttpBody.stream(Stream.succeed(body.body), body.contentType, body.contentLength)
-  )
+  const { body, headers, status } = answer
+  if (body._tag === "Uint8Array") {
+    NodeHttpServerRequest.toServerResponse(request).writeHead(status, headers).end(body.body)
+  }
+  return answer
 }
 
 /** Headers that say how long the body is, which is not for who refuses. */

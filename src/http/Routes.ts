@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
 import * as Console from "./Console.js"
 import type * as Peer from "./Peer.js"
-import { asStream, methodNotAllowed, toResponse } from "./Respond.js"
+import { methodNotAllowed, toResponse, write } from "./Respond.js"
 import { pathOf } from "../protocol/Target.js"
 
 /** Whether a request is one of those that machines make again and again. */
@@ -58,7 +58,7 @@ export const make = (options: RoutesOptions) => {
   ])
   const console = options.console === undefined ? undefined : Console.make(options.console)
   // By hand: the platform's router takes `/LIVEZ` for `/livez`, and the characters of an endpoint for a pattern.
-  const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  const answerTo = (request: HttpServerRequest.HttpServerRequest): HttpApp.Default => {
     const path = pathOf(request.originalUrl)
     if (options.endpoints.includes(path)) {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
@@ -71,6 +71,8 @@ export const make = (options: RoutesOptions) => {
     return request.method === "GET" || request.method === "HEAD"
       ? answer(request.headers)
       : Effect.succeed(toResponse(methodNotAllowed(path, ["GET", "HEAD"])))
-  })
-  return Effect.map(app, asStream)
+  }
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.map(answerTo(request), (answer) => write(request, answer))
+  )
 }

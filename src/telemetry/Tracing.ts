@@ -57,12 +57,18 @@ const remark = (value: unknown): unknown =>
   typeof value === "number" || typeof value === "boolean" ? value : Inspectable.toStringUnknown(value, 0)
 
 /**
- * Traces with the tracer of the program, if it has one: Effect's own, which every program has by default, keeps its spans to
- * itself, and they would only cost memory.
+ * Whether the program has a tracer: Effect's own, which every program has by default, keeps its spans to itself, and they
+ * would only cost memory and time.
  */
+export const isOn: Effect.Effect<boolean> = Effect.map(
+  Effect.tracer,
+  (tracer) => tracer !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
+)
+
+/** Traces with the tracer of the program, if it has one. */
 export const make: Effect.Effect<Tracing | undefined> = Effect.gen(function* () {
+  if (!(yield* isOn)) return undefined
   const tracer = yield* Effect.tracer
-  if (tracer === Context.get(DefaultServices.liveServices, Tracer.Tracer)) return undefined
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeNanos()
   const spans = new Map<string, Tracer.Span>()

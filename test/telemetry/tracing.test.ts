@@ -21,6 +21,7 @@ import * as Otlp from "../../src/telemetry/Otlp.js"
 import * as Collector from "../support/Collector.js"
 import { eventually } from "../support/eventually.js"
 import * as Frames from "../support/frames.js"
+import { get } from "../support/get.js"
 import { live } from "../support/live.js"
 import * as Log from "../support/Log.js"
 import * as RawClient from "../support/RawClient.js"
@@ -100,6 +101,18 @@ describe("a program with a tracer of its own", () => {
       expect(exit !== undefined && Exit.isFailure(exit) && Cause.squash(exit.cause)).toMatchObject({
         message: "told to"
       })
+    })
+  )
+
+  live("gets a span a request, but for those that machines make again and again", () =>
+    Effect.gen(function* () {
+      const { layer, spans } = recording()
+      const { port } = yield* serverOf(Layer.provide(server, layer))
+      for (const path of ["/livez", "/readyz", "/metrics", "/connections", "/nowhere"])
+        yield* get({ port }, path)
+      const requests = spans.filter(({ name }) => name === "http.server GET")
+      expect(requests.map((span) => span.attributes.get("url.path"))).toEqual(["/connections", "/nowhere"])
+      expect(requests.map((span) => span.attributes.get("http.response.status_code"))).toEqual([200, 404])
     })
   )
 
