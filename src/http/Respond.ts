@@ -1,5 +1,5 @@
 /**
- * Answers to requests that lead nowhere: a status, and a JSON body that says why.
+ * Answers to requests that lead nowhere, a status and a JSON body that says why; and how answers are written.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
@@ -57,15 +58,16 @@ const remark = (value: unknown): unknown =>
   typeof value === "number" || typeof value === "boolean" ? value : Inspectable.toStringUnknown(value, 0)
 
 /**
- * Whether the program has a tracer: Effect's own, which every program has by default, keeps its spans to itself, and they
- * would only cost memory and time.
+ * Whether the program traces here: it has a tracer, and hasn't switched it off with `Effect.withTracerEnabled`. Effect's own,
+ * which every program has by default, keeps its spans to itself, and they would only cost memory and time.
  */
-export const isOn: Effect.Effect<boolean> = Effect.map(
+export const isOn: Effect.Effect<boolean> = Effect.zipWith(
   Effect.tracer,
-  (tracer) => tracer !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
+  FiberRef.get(FiberRef.currentTracerEnabled),
+  (tracer, isEnabled) => isEnabled && tracer !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
 )
 
-/** Traces with the tracer of the program, if it has one. */
+/** Traces with the tracer of the program, if it traces. */
 export const make: Effect.Effect<Tracing | undefined> = Effect.gen(function* () {
   if (!(yield* isOn)) return undefined
   const tracer = yield* Effect.tracer

@@ -116,6 +116,16 @@ describe("a program with a tracer of its own", () => {
     })
   )
 
+  live("gets nothing where it has switched tracing off", () =>
+    Effect.gen(function* () {
+      const { layer, spans } = recording()
+      const { port } = yield* serverOf(Layer.provide(server, layer))
+      yield* say(port, "hello")
+      yield* get({ port }, "/connections")
+      expect(spans).toEqual([])
+    }).pipe(Effect.withTracerEnabled(false))
+  )
+
   for (const when of ["begins", "has an event", "ends"] as const) {
     live(`that fails when a span ${when} changes nothing for a peer`, () =>
       Effect.gen(function* () {
