@@ -1,5 +1,15 @@
 import { defineConfig } from "vitest/config"
 
+// What starts other programs (browsers, proxies, Redis, npm …), or the built one over and over, takes minutes: a command of its
+// own, `npm run test:system`. `npm test` is what's run while one works.
+const system = [
+  "test/{balancer,chaos,clients,examples,fuzz,package,types}/*.test.ts",
+  "test/program/!(starting).test.ts",
+  "test/cluster/[a-z]*.test.ts",
+  "test/console/{browser,connections}.test.ts",
+  "test/readme.test.ts"
+]
+// What is about time or memory, when nothing else runs.
 const alone = ["test/alone/*.test.ts"]
 
 export default defineConfig({
@@ -16,9 +26,17 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "all", include: ["test/**/*.test.ts"], exclude: alone, sequence: { groupOrder: 0 } }
+        test: {
+          name: "quick",
+          include: ["test/**/*.test.ts"],
+          exclude: [...system, ...alone],
+          sequence: { groupOrder: 0 }
+        }
       },
-      // What is about time or memory, when nothing else runs.
+      {
+        extends: true,
+        test: { name: "system", include: system, sequence: { groupOrder: 0 } }
+      },
       {
         extends: true,
         test: {
