@@ -48,3 +48,7 @@ export const isExpected = (cause: Cause.Cause<unknown>): boolean =>
 /** What is told must not decide what happens: a program's logger may fail. */
 export const quietly = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.catchAllCause(effect, () => Effect.void)
+
+/** Logs how a handler failed, or what it had acquired when that was released. */
+export const failed = (cause: Cause.Cause<unknown>, connection: string): Effect.Effect<void> =>
+  quietly(Effect.annotateLogs(Effect.logError("handler failed", cause), { connection }))

@@ -12,7 +12,7 @@ import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import { Connection, type ConnectionOptions } from "./Connection.js"
 import type { Deadline, Deadlines } from "./Deadlines.js"
-import { type Handle, isExpected, quietly } from "./Handler.js"
+import { failed, type Handle, isExpected } from "./Handler.js"
 import type { Log } from "./Log.js"
 import type { Monotonic } from "./Monotonic.js"
 import * as OwnScope from "./OwnScope.js"
@@ -57,6 +57,7 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
   /** How long the handler may take, and then the peer. */
   #deadline: Deadline | undefined = undefined
   #patience: Deadline | undefined = undefined
+  #isReleasing = false
   #isLeaving = false
   #hasLeft = false
   #isOver = false
@@ -176,27 +177,25 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
     if (!this.#isLeaving) this.#fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
-  release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
-      const isStopped = this.#signal.reason !== undefined
-      if (!isStopped) {
-        this.#begin(
-          Exit.isFailure(exit)
-            ? StopReason.HandlerFailed({ cause })
-            : StopReason.StopSignal({ code: CloseCode.NORMAL, reason: "" })
-        )
-      }
-      this.#handlerCause = cause
-      const isFault = Exit.isFailure(exit) && !(isStopped && isExpected(cause))
-      return isFault ? Effect.zipRight(this.#report(cause), this.#left) : this.#left
-    })
+  /** How the handler has ended is why the connection ends, unless it was ending: its resources don't decide that. */
+  onEnded(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const isStopped = this.#signal.reason !== undefined
+    this.#isReleasing = true
+    if (!isStopped) {
+      this.#deadline = this.#options.deadlines.set(() => this.#leave())
+      this.#begin(
+        Exit.isFailure(exit)
+          ? StopReason.HandlerFailed({ cause: exit.cause })
+          : StopReason.StopSignal({ code: CloseCode.NORMAL, reason: "" })
+      )
+    }
+    if (Exit.isSuccess(exit)) return Effect.void
+    this.#handlerCause = exit.cause
+    return isStopped && isExpected(exit.cause) ? Effect.void : this.#report(exit.cause)
   }
 
   #report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    return quietly(
-      Effect.annotateLogs(Effect.logError("handler failed", cause), "connection", this.connection.id)
-    )
+    return failed(cause, this.connection.id)
   }
 
   /** What failed in the release of what the handler had acquired; how the handler itself ended has been reported. */
@@ -211,7 +210,7 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
   }
 
   /** Says the last word, and waits until the connection is over. */
-  get #left(): Effect.Effect<void> {
+  get release(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#leave()
       return this.#transport.closed
@@ -253,6 +252,7 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
   /** Ends a connection whose handler doesn't end by itself, and at last one whose handler can't be interrupted. */
   #watch(): void {
     this.#deadline = this.#options.deadlines.set(() => {
+      if (this.#isReleasing) return this.#leave()
       this.#interrupt()
       this.#deadline = this.#options.deadlines.set(() => this.#leave())
     })

@@ -13,6 +13,19 @@ import { begin, busy, CLOSE_TIMEOUT, count, type Life, over, stopped, stopSignal
 import type { MemoryTransport } from "../support/MemoryTransport.js"
 import { settle, timeless } from "../support/timeless.js"
 
+/** Begins a life whose handler has something to release, which takes until the gate opens. */
+const releasing = (gate: Deferred.Deferred<void>, handler: Handler<Error>) =>
+  Effect.tap(
+    begin((connection) =>
+      Effect.zipRight(
+        Effect.addFinalizer(() => Deferred.await(gate)),
+        handler(connection)
+      )
+    ),
+    // Whatever is found, the handler must end.
+    Effect.addFinalizer(() => Deferred.succeed(gate, undefined))
+  )
+
 describe("a handler that is stopped", () => {
   timeless("and never asks for messages is interrupted at once", () =>
     Effect.gen(function* () {
@@ -249,6 +262,65 @@ describe("a handler", () => {
       const life = yield* begin(() => Effect.addFinalizer(() => Effect.die(new Error("no release"))))
       yield* over(life)
       expect(log.lines).toMatchObject([{ level: "error", cause: expect.stringContaining("no release") }])
+    })
+  )
+
+  const ends: ReadonlyArray<readonly [string, Effect.Effect<void, Error>, string, string]> = [
+    ["returns", Effect.void, "StopSignal", "close 1000"],
+    ["fails", Effect.fail(new Error("at once")), "HandlerFailed", "close 1011 internal error"]
+  ]
+  for (const [name, ended, reason, last] of ends) {
+    timeless(
+      `that ${name} has ended its connection then: what it still has to release decides nothing`,
+      (log) =>
+        Effect.gen(function* () {
+          const gate = yield* Deferred.make<void>()
+          const life = yield* releasing(gate, () => ended)
+          yield* settle
+          expect(life.trail).toEqual([`stopping ${reason}`])
+          expect(log.lines).toHaveLength(name === "fails" ? 1 : 0)
+          expect(life.lifecycle.stop(stopSignal)).toBe(false)
+          life.transport.peerCloses(1001)
+          yield* Deferred.succeed(gate, undefined)
+          expect(yield* over(life)).toEqual([
+            `stopping ${reason}`,
+            last,
+            `farewell ${reason}`,
+            `closed ${reason}`
+          ])
+          expect(log.lines).toHaveLength(name === "fails" ? 1 : 0)
+        })
+    )
+
+    timeless(
+      `that ${name} has the close timeout to release what it acquired, before the last word is said`,
+      () =>
+        Effect.gen(function* () {
+          const gate = yield* Deferred.make<void>()
+          const life = yield* releasing(gate, () => ended)
+          yield* TestClock.adjust(CLOSE_TIMEOUT - 1)
+          expect(life.transport.lastWords).toEqual([])
+          yield* TestClock.adjust(1)
+          expect(life.transport.lastWords).toEqual([last])
+          yield* Deferred.succeed(gate, undefined)
+          yield* over(life)
+          expect(life.transport.lastWords).toEqual([last])
+        })
+    )
+  }
+
+  timeless("that is stopped, and ends, has one close timeout for that and for what it has to release", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const life = yield* releasing(gate, ({ messages }) => Stream.runDrain(messages))
+      yield* settle
+      life.lifecycle.stop(stopSignal)
+      yield* TestClock.adjust(CLOSE_TIMEOUT - 1)
+      expect(life.trail).toEqual(["stopping StopSignal"])
+      yield* TestClock.adjust(1)
+      expect(life.trail).toEqual(stopped)
+      yield* Deferred.succeed(gate, undefined)
+      yield* over(life)
     })
   )
 
