@@ -114,11 +114,11 @@ const Page = Schema.Struct({
   unanswered
 }).annotations({ identifier: "Page" })
 
-const whole = (min: number, max: number, accepts: string) =>
+const whole = (min: number, max: number, accepts: string, more: { readonly default?: number } = {}) =>
   Schema.transformOrFail(
     Schema.String.annotations({
       description: `Accepted is ${accepts}.`,
-      jsonSchema: { type: "integer", minimum: min, maximum: max }
+      jsonSchema: { type: "integer", minimum: min, maximum: max, ...more }
     }),
     Schema.Number,
     {
@@ -154,9 +154,10 @@ const idParam = HttpApiSchema.param("id", id)
 const list = HttpApiEndpoint.get("list", "/connections")
   .setUrlParams(
     Schema.Struct({
-      limit: Schema.optionalWith(whole(1, MAX_LIMIT, `a whole number from 1 to ${MAX_LIMIT}`), {
-        default: () => DEFAULT_LIMIT
-      }),
+      // Not with its default here: a client that is derived from this would have to give it.
+      limit: Schema.optional(
+        whole(1, MAX_LIMIT, `a whole number from 1 to ${MAX_LIMIT}`, { default: DEFAULT_LIMIT })
+      ),
       after: Schema.optional(
         Schema.String.annotations({
           description: "The id after which to begin; its connection may have ended."

@@ -16,9 +16,10 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Respond from "../http/Respond.js"
 import { refusal } from "../protocol/Handshake.js"
+import { ConnectionNotFound as NotFound } from "../protocol/ConnectionId.js"
 import { originForm, pathOf, queryOf } from "../protocol/Target.js"
 import { AdminApi } from "./AdminApi.js"
-import { InvalidRequest } from "./AdminErrors.js"
+import { ConnectionNotFound, InvalidRequest } from "./AdminErrors.js"
 import * as Docs from "./Docs.js"
 import * as Handlers from "./Handlers.js"
 
@@ -65,8 +66,11 @@ const inOurWords = (
     if (error instanceof HttpApiDecodeError) {
       return Effect.die(InvalidRequest.of(explain(error, queryOf(originalUrl))))
     }
-    if (error instanceof RouteNotFound)
-      return Effect.succeed(Respond.toResponse(nothingThere(pathOf(originalUrl))))
+    // The path has the shape of one of the routes: what the platform's router doesn't take is the id in it.
+    if (error instanceof RouteNotFound) {
+      const [, , id = ""] = pathOf(originalUrl).split("/")
+      return Effect.die(ConnectionNotFound.of(new NotFound({ id }).message))
+    }
     return Effect.failCause(cause)
   })
 

@@ -10,7 +10,7 @@ import type { Fleet, Unanswered } from "../cluster/Fleet.js"
 import { disabled } from "../faults/Faults.js"
 import * as Respond from "../http/Respond.js"
 import { type Refusal, refusal } from "../protocol/Handshake.js"
-import { AdminApi } from "./AdminApi.js"
+import { AdminApi, DEFAULT_LIMIT } from "./AdminApi.js"
 import { ConnectionNotFound, InvalidClose, NoAnswer } from "./AdminErrors.js"
 import * as Body from "./Body.js"
 import type * as EventFeed from "./EventFeed.js"
@@ -46,13 +46,15 @@ export const make = ({ feed, fleet, hasFaults }: Steered) =>
   HttpApiBuilder.group(AdminApi, "connections", (handlers) =>
     handlers
       .handle("list", ({ urlParams }) =>
-        Effect.map(fleet.page(urlParams), ({ connections, next, total, ...page }) =>
-          HttpServerResponse.unsafeJson({
-            total,
-            connections: connections.map(toJson),
-            next,
-            ...missing(page)
-          })
+        Effect.map(
+          fleet.page({ ...urlParams, limit: urlParams.limit ?? DEFAULT_LIMIT }),
+          ({ connections, next, total, ...page }) =>
+            HttpServerResponse.unsafeJson({
+              total,
+              connections: connections.map(toJson),
+              next,
+              ...missing(page)
+            })
         )
       )
       .handle("get", ({ path }) =>

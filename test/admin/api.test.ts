@@ -163,9 +163,15 @@ describe("GET /connections/{id}", () => {
       const listed = yield* ask(server, "GET /connections")
       expect(found.status).toBe(200)
       expect(listed.json).toMatchObject({ connections: [found.json] })
-      for (const other of ["nobody", id.toUpperCase(), `${id}x`, "%20", "%ZZ", "a%2Fb"]) {
+      for (const other of ["nobody", id.toUpperCase(), `${id}x`, "%20", "%ZZ", "a%2Fb", "x".repeat(5000)]) {
         const answer = yield* ask(server, `GET /connections/${other}`)
-        expect([other, answer.status]).toEqual([other, 404])
+        expect([answer.status, answer.json]).toEqual([
+          404,
+          {
+            error: "ConnectionNotFound",
+            message: `there is no open connection ${other.replace("%20", " ").replace("%2F", "/")}`
+          }
+        ])
       }
       yield* peer.reset
       yield* server.logged("connection closed")
@@ -493,6 +499,7 @@ describe("the description", () => {
       const peer = yield* RawClient.connect({ port: server.port })
       const page = yield* client.list({ urlParams: { limit: 1 } })
       expect(page).toEqual({ total: 1, connections: yield* server.connections.list, next: null })
+      expect(yield* client.list({ urlParams: {} })).toEqual(page)
       const id = yield* idOf(server)
       const path = { id }
       expect(yield* client.get({ path })).toEqual((yield* server.connections.list)[0])
