@@ -17,6 +17,8 @@ import type { WsSocket } from "./WsSocket.js"
  */
 const COPIED = { average: 2 * 1024, most: 64 * 1024 }
 
+const NOTHING = new Uint8Array(0)
+
 /** How `ws` is to send a message. */
 const SENT = {
   Text: { binary: false },
@@ -157,14 +159,21 @@ export class Outbox {
   /** Waits while more than the limit is buffered. Asked for when it is to be run. */
   get drained(): Effect.Effect<void> {
     if (this.#mayWrite()) return Effect.void
+    this.#hear()
     this.#writers ??= waitersUntil(() => this.#mayWrite())
     return this.#writers.until
   }
 
   /** Waits until nothing is. */
   get flushed(): Effect.Effect<void> {
+    if (!this.isFlushed) this.#hear()
     this.#flushers ??= waitersUntil(() => this.isFlushed)
     return this.#flushers.until
+  }
+
+  /** Nobody tells when the answer to the handshake has been taken, which takes a while with TLS: what comes behind it does. */
+  #hear(): void {
+    if (this.#unwritten === 0) this.writeRaw(NOTHING)
   }
 
   /** Lets so many more bytes be buffered before writes wait. */

@@ -242,6 +242,20 @@ describe("late and trickling echoes", () => {
 })
 
 describe("with TLS", () => {
+  for (const [query, , end] of endings.filter(([query]) => /reset|vanish/.test(query))) {
+    liveWithTool(noOpenssl, `${query} comes at once, to a peer that has said nothing`, () =>
+      Effect.gen(function* () {
+        const { cert, key } = yield* selfSigned
+        const server = yield* testServer({ ...PATIENT, tlsCert: cert, tlsKey: key })
+        const peer = yield* RawClient.connect({ port: server.port, tls: true, path: `/echo?${query}` })
+        expect((yield* peer.allUntilEnd).frames).toEqual([])
+        expect(yield* peer.endedByKernel).toBe(end)
+        yield* peer.end
+        expect(yield* server.logged("connection closed")).toMatchObject({ reason: "Fault", code: null })
+      })
+    )
+  }
+
   for (const [query, wire, end] of endings.filter(([query]) => /reset|vanish|truncate/.test(query))) {
     liveWithTool(noOpenssl, `${query} looks the same`, () =>
       Effect.gen(function* () {
