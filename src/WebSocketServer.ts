@@ -66,7 +66,7 @@ export const make = <R>(
 ): Effect.Effect<
   Context.Context<WebSocketServer | Connections>,
   StartError | ConfigError.ConfigError,
-  ServerConfig | Scope.Scope | R
+  ServerConfig | Scope.Scope | Exclude<R, Connections>
 > =>
   Effect.gen(function* () {
     const config = yield* ServerConfig
@@ -112,7 +112,8 @@ export const make = <R>(
       Effect.withTracerEnabled(isTraced)
     )
     const admission = cluster.admission ?? ofPlaces(new Places(config))
-    const surroundings = yield* registry.surroundings<R>()
+    // Its handlers may ask who is here.
+    const surroundings = yield* Effect.provideService(registry.surroundings<R>(), Connections, connections)
     const served = new Map<string, Engine.Served<R>>()
     for (const [path, endpoint] of Object.entries(endpoints))
       served.set(path, yield* engine.serve(endpoint, admission))
@@ -190,8 +191,11 @@ export type Provided = WebSocketServer | Connections
 export const layer = <E, R>(
   handler: Handler<E, R>,
   options?: ServerOptions
-): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
-  Layer.provide(layerOf(handler), ServerConfig.layer(options))
+): Layer.Layer<
+  Provided,
+  StartError | ConfigError.ConfigError,
+  Exclude<Exclude<R, Scope.Scope>, Connections>
+> => Layer.provide(layerOf(handler), ServerConfig.layer(options))
 
 /**
  * A server with a handler of the program's own, and settings from a `Config`, by default from `ANSWERBACK_*`.
@@ -208,8 +212,11 @@ export const layer = <E, R>(
 export const layerConfig = <E, R>(
   handler: Handler<E, R>,
   config?: Config.Config<ServerSettings>
-): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>> =>
-  Layer.provide(layerOf(handler), ServerConfig.layerConfig(config))
+): Layer.Layer<
+  Provided,
+  StartError | ConfigError.ConfigError,
+  Exclude<Exclude<R, Scope.Scope>, Connections>
+> => Layer.provide(layerOf(handler), ServerConfig.layerConfig(config))
 
 const layerOf = <E, R>(handler: Handler<E, R>) =>
   Layer.scopedContext(Effect.flatMap(ServerConfig, ({ path }) => make({ [path]: Endpoint.make(handler) })))
@@ -238,7 +245,7 @@ const layerOf = <E, R>(handler: Handler<E, R>) =>
 export const layerEndpoints = <const E extends Endpoint.Endpoints>(
   endpoints: E,
   options?: Omit<ServerOptions, "path">
-): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Endpoint.Requires<E>> =>
+): Layer.Layer<Provided, StartError | ConfigError.ConfigError, Exclude<Endpoint.Requires<E>, Connections>> =>
   Layer.provide(
     Layer.scopedContext(make(Endpoint.together(endpoints))),
     ServerConfig.layer({ ...options, path: Object.keys(endpoints)[0] ?? "/" })

@@ -22,7 +22,7 @@ const TypeId: unique symbol = Symbol.for("answerback/Endpoint")
  * import { Connections, Endpoint } from "answerback"
  * import { Effect } from "effect"
  *
- * // Whoever serves it has to provide `Connections`.
+ * // A server provides `Connections` itself: its own.
  * export const census: Endpoint.Endpoint<Connections> = Endpoint.make((connection) =>
  *   Effect.gen(function* () {
  *     const { count } = yield* Connections
@@ -166,7 +166,7 @@ export type Endpoints = Readonly<Record<string, Endpoint<unknown>>>
  *   "/echo": Endpoint.make(echo),
  *   "/count": Endpoint.make(() => Connections)
  * }
- * export type Needed = Endpoint.Requires<typeof endpoints> // Connections
+ * export type Needed = Endpoint.Requires<typeof endpoints> // Connections, which a server provides itself
  * ```
  */
 export type Requires<E extends Endpoints> = {

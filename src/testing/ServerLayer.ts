@@ -59,15 +59,23 @@ const isEndpoint = (
 export function layerServer<R>(
   endpoint: Endpoint.Endpoint<R>,
   options?: ServerOptions
-): Layer.Layer<WebSocketServer.Provided, StartError | ConfigError.ConfigError, R>
+): Layer.Layer<WebSocketServer.Provided, StartError | ConfigError.ConfigError, Exclude<R, Connections>>
 export function layerServer<E, R>(
   handler: Handler<E, R>,
   options?: ServerOptions
-): Layer.Layer<WebSocketServer.Provided, StartError | ConfigError.ConfigError, Exclude<R, Scope.Scope>>
+): Layer.Layer<
+  WebSocketServer.Provided,
+  StartError | ConfigError.ConfigError,
+  Exclude<Exclude<R, Scope.Scope>, Connections>
+>
 export function layerServer<const E extends Endpoint.Endpoints>(
   endpoints: E,
   options?: Omit<ServerOptions, "path">
-): Layer.Layer<WebSocketServer.Provided, StartError | ConfigError.ConfigError, Endpoint.Requires<E>>
+): Layer.Layer<
+  WebSocketServer.Provided,
+  StartError | ConfigError.ConfigError,
+  Exclude<Endpoint.Requires<E>, Connections>
+>
 export function layerServer<R>(
   served: Handler<unknown, R> | Endpoint.Endpoint<R> | Readonly<Record<string, Endpoint.Endpoint<R>>>,
   options: ServerOptions = {}

@@ -20,7 +20,7 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as http from "node:http"
 import { describe, expect } from "vitest"
-import { Endpoint, HandshakeRefused, Upgrader, WebSocketServer } from "../../src/index.js"
+import { Connections, Endpoint, HandshakeRefused, Upgrader, WebSocketServer } from "../../src/index.js"
 import * as Frames from "../support/frames.js"
 import { live } from "../support/live.js"
 import * as RawClient from "../support/RawClient.js"
@@ -290,4 +290,30 @@ describe("spans", () => {
         expect(spans.lineage("deciding")).toEqual(["deciding", ...outer.slice(1)])
       })
     )
+})
+
+describe("a server", () => {
+  live("lets its handlers, and those who decide on handshakes, know who is here", () =>
+    Effect.gen(function* () {
+      const here = Effect.flatMap(Connections, ({ count }) => count)
+      const census = Endpoint.make({
+        authorize: () => here,
+        handler: (connection, before) =>
+          Effect.flatMap(here, (now) =>
+            Effect.zipRight(connection.send(`${before}, then ${now}`), Effect.never)
+          )
+      })
+      const Two = WebSocketServer.layerEndpoints({ "/census": census }, { host: "127.0.0.1", port: 0 })
+      const ports = yield* Effect.replicateEffect(
+        // Each with its own, whoever has built the other.
+        Effect.map(Layer.build(Layer.fresh(Two)), Context.get(WebSocketServer.WebSocketServer)),
+        2
+      )
+      for (const { port } of ports)
+        for (const words of ["0, then 1", "1, then 2"]) {
+          const peer = yield* RawClient.connect({ port, path: "/census" })
+          expect((yield* peer.nextMessage).text).toBe(words)
+        }
+    })
+  )
 })

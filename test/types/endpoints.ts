@@ -4,7 +4,7 @@
 import {
   type Connection,
   type ConnectionClosed,
-  type Connections,
+  Connections,
   echo,
   Endpoint,
   EchoServer,
@@ -66,6 +66,21 @@ const serveScoped = () =>
     )
   )
 same<ReturnType<typeof serveScoped>, Layer.Layer<Provided, Failure>>()
+// Who is here, the server knows itself.
+const counting = (connection: Connection) =>
+  Effect.flatMap(Connections, ({ count }) => Effect.zipRight(Database, connection.send(String(count))))
+const serveCounting = () => WebSocketServer.layer(counting)
+same<ReturnType<typeof serveCounting>, Layer.Layer<Provided, Failure, Database>>()
+const serveCountingByConfig = () => WebSocketServer.layerConfig(counting)
+same<ReturnType<typeof serveCountingByConfig>, Layer.Layer<Provided, Failure, Database>>()
+const census = Endpoint.make({
+  authorize: () => Effect.asVoid(Connections),
+  handler: counting
+})
+same<typeof census, Endpoint.Endpoint<Connections | Database>>()
+const serveCensus = () => WebSocketServer.layerEndpoints({ "/census": census, "/echo": Endpoint.make(echo) })
+same<ReturnType<typeof serveCensus>, Layer.Layer<Provided, Failure, Database>>()
+
 // @ts-expect-error -- a handler is an effect, not a promise
 WebSocketServer.layer(async () => {})
 // @ts-expect-error -- there is nobody to find out who the peer is
