@@ -159,21 +159,16 @@ export class Outbox {
   /** Waits while more than the limit is buffered. Asked for when it is to be run. */
   get drained(): Effect.Effect<void> {
     if (this.#mayWrite()) return Effect.void
-    this.#hear()
     this.#writers ??= waitersUntil(() => this.#mayWrite())
     return this.#writers.until
   }
 
   /** Waits until nothing is. */
   get flushed(): Effect.Effect<void> {
-    if (!this.isFlushed) this.#hear()
+    // Nobody tells when the answer to the handshake has been taken, which takes a while with TLS: what comes behind it does.
+    if (!this.isFlushed && this.#unwritten === 0) this.writeRaw(NOTHING)
     this.#flushers ??= waitersUntil(() => this.isFlushed)
     return this.#flushers.until
-  }
-
-  /** Nobody tells when the answer to the handshake has been taken, which takes a while with TLS: what comes behind it does. */
-  #hear(): void {
-    if (this.#unwritten === 0) this.writeRaw(NOTHING)
   }
 
   /** Lets so many more bytes be buffered before writes wait. */

@@ -8,14 +8,12 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { describe, expect } from "vitest"
 import type { ConnectionEvent, Handler } from "../../src/index.js"
-import { noOpenssl, selfSigned } from "../support/certificate.js"
 import * as Frames from "../support/frames.js"
 import { get } from "../support/get.js"
 import { live } from "../support/live.js"
 import * as RawClient from "../support/RawClient.js"
 import { lastWords } from "../support/session.js"
 import { serverWith, testServer, type TestServer } from "../support/server.js"
-import { liveWithTool } from "../support/skip.js"
 
 interface Ending {
   readonly when: string
@@ -260,20 +258,6 @@ describe("every ending has one reason, and is seen on the wire, in the log and i
       expect((yield* lastWords(peer)).frames.map(Frames.describe)).toEqual(["close 1011 internal error"])
       yield* other.write(Frames.text("still here"))
       expect((yield* other.nextMessage).text).toBe("still here")
-    })
-  )
-})
-
-describe("a handler that speaks first", () => {
-  liveWithTool(noOpenssl, "is heard over TLS, however low the high-water mark is", () =>
-    Effect.gen(function* () {
-      const { cert, key } = yield* selfSigned
-      const server = yield* serverWith(
-        (connection) => Effect.zipRight(connection.send("hello"), Stream.runDrain(connection.messages)),
-        { tlsCert: cert, tlsKey: key, highWaterMark: 1 }
-      )
-      const peer = yield* RawClient.connect({ port: server.port, tls: true })
-      expect((yield* peer.nextMessage).text).toBe("hello")
     })
   )
 })

@@ -68,7 +68,12 @@ const serveScoped = () =>
 same<ReturnType<typeof serveScoped>, Layer.Layer<Provided, Failure>>()
 // Who is here, the server knows itself.
 const counting = (connection: Connection) =>
-  Effect.flatMap(Connections, ({ count }) => Effect.zipRight(Database, connection.send(String(count))))
+  Effect.flatMap(Connections, ({ list }) =>
+    Effect.zipRight(
+      Database,
+      Effect.flatMap(list, (all) => connection.send(`${all.length}`))
+    )
+  )
 const serveCounting = () => WebSocketServer.layer(counting)
 same<ReturnType<typeof serveCounting>, Layer.Layer<Provided, Failure, Database>>()
 const serveCountingByConfig = () => WebSocketServer.layerConfig(counting)
