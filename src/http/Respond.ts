@@ -6,7 +6,7 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { STATUS_CODES, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http"
 import type { Socket } from "node:net"
-import { type Refusal, refusal } from "../protocol/Handshake.js"
+import { type Refusal, refusal, upgradeRequired } from "../protocol/Handshake.js"
 import { MAX_HEADER_SIZE } from "./HttpServer.js"
 
 /** To a request that wasn't finished in time. */
@@ -45,6 +45,17 @@ export const toResponse = (refusal: Refusal): HttpServerResponse.HttpServerRespo
     headers: refusal.headers,
     contentType: refusal.headers["content-type"] ?? "application/json"
   })
+
+/** To a request for an endpoint that is no handshake. */
+export const noHandshake = (
+  request: HttpServerRequest.HttpServerRequest
+): HttpServerResponse.HttpServerResponse => {
+  const answer = toResponse(upgradeRequired)
+  // Node keeps a connection whose header `connection` is written, and doesn't say `close`, whatever the client wants.
+  return NodeHttpServerRequest.toServerResponse(request).shouldKeepAlive
+    ? answer
+    : HttpServerResponse.setHeader(answer, "connection", `${upgradeRequired.headers["connection"]}, close`)
+}
 
 /**
  * Writes a response that is all there. The platform then finds it written: it would wait until the last byte is out,

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { notFound, type Refusal, upgradeRequired } from "../protocol/Handshake.js"
 import * as Console from "./Console.js"
 import type * as Peer from "./Peer.js"
-import { methodNotAllowed, toResponse, write } from "./Respond.js"
+import { methodNotAllowed, noHandshake, toResponse, write } from "./Respond.js"
 import { pathOf } from "../protocol/Target.js"
 
 /** Whether a request is one of those that machines make again and again. */
@@ -63,7 +63,7 @@ export const make = (options: RoutesOptions) => {
     if (options.endpoints.includes(path)) {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
       options.onRefused(options.peerOf(message.socket, message), upgradeRequired)
-      return Effect.succeed(toResponse(upgradeRequired))
+      return Effect.succeed(noHandshake(request))
     }
     if (options.admin.hasPath(path)) return options.admin.app
     const answer = path === "/" ? console : open.get(path)

@@ -113,7 +113,7 @@ export const make = <R>(
     const { socket } = message
     if (!Detached.isUpgrade(message)) {
       onRefused(peerOf(socket, message), upgradeRequired)
-      return Effect.succeed(Respond.toResponse(upgradeRequired))
+      return Effect.succeed(Respond.noHandshake(request))
     }
     Detached.guardServerOf(socket)
     const response = () => NodeHttpServerRequest.toServerResponse(request)

@@ -98,3 +98,25 @@ describe("an Upgrade that is not wanted", () => {
     })
   )
 })
+
+describe("a plain request for the endpoint", () => {
+  for (const [wish, version, headers, connection] of [
+    ["is kept", "1.1", {}, "Upgrade"],
+    ["is ended, if the client wants that", "1.1", { Connection: "close" }, "Upgrade, close"],
+    ["is ended, if the client speaks HTTP/1.0", "1.0", {}, "Upgrade, close"]
+  ] as const) {
+    live(`is told to upgrade, and its connection ${wish}`, () =>
+      Effect.gen(function* () {
+        const server = yield* testServer()
+        const peer = yield* RawClient.open({ port: server.port })
+        const lines = Object.entries({ Host: "localhost", ...headers }).map(
+          ([name, value]) => `${name}: ${value}`
+        )
+        yield* peer.write(Buffer.from([`GET /echo HTTP/${version}`, ...lines, "", ""].join("\r\n")))
+        const response = yield* peer.response
+        expect(response).toMatchObject({ status: 426, headers: { connection, upgrade: "websocket" } })
+        if (connection !== "Upgrade") expect(yield* peer.ended).toBe("fin")
+      })
+    )
+  }
+})

@@ -114,6 +114,8 @@ for (const [name, host] of hosts) {
             headers: { upgrade: "websocket" },
             json: { error: "UpgradeRequired" }
           })
+          const last = yield* refusal(port, "/ws", { headers: { Upgrade: null, Connection: "close" } })
+          expect(last).toMatchObject({ status: 426, headers: { connection: "Upgrade, close" } })
         }
         const version = yield* refusal(port, "/ws", { headers: { "Sec-WebSocket-Version": "99" } })
         expect(version).toMatchObject({
