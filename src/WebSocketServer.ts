@@ -149,7 +149,7 @@ export const make = <R>(
       ),
       (listener) => listener.close
     )
-    engine.onClosing(listener.stopListening)
+    engine.listensBy(listener)
     yield* Effect.addFinalizer(() => engine.drain)
 
     yield* Engine.warnings(config)

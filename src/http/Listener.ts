@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as http from "node:http"
 import { Socket } from "node:net"
+import { finished } from "node:stream/promises"
 import type { Deadline, Deadlines } from "../connection/Deadlines.js"
 import type { Refusal } from "../protocol/Handshake.js"
 import * as Detached from "./Detached.js"
@@ -56,6 +57,8 @@ export interface Listener {
    * request, or are in the middle of one, are dropped now.
    */
   readonly stopListening: Effect.Effect<void>
+  /** Waits until the answers that are under way have been written. */
+  readonly answered: Effect.Effect<void>
   /** Ends what is left, and waits until nothing of the server is. */
   readonly close: Effect.Effect<void>
 }
@@ -224,6 +227,13 @@ export const make = (
         }
         for (const { tcp } of insecure.values()) tcp.destroy()
       }),
+      answered: Effect.promise(() =>
+        Promise.allSettled(
+          [...incoming.values()].flatMap(({ response }) =>
+            response === undefined ? [] : [finished(response)]
+          )
+        )
+      ),
       close: Effect.suspend(() => {
         for (const { socket } of incoming.values()) socket.destroy()
         for (const { tcp } of insecure.values()) tcp.destroy()

@@ -21,6 +21,7 @@ import type { Endpoint } from "./Endpoint.js"
 import { Faults } from "../faults/Faults.js"
 import { type Admission, both, ofPlaces, Places } from "../http/Admission.js"
 import * as Handshakes from "../http/Handshakes.js"
+import type { Listener } from "../http/Listener.js"
 import * as Peer from "../http/Peer.js"
 import type * as Handshake from "../protocol/Handshake.js"
 import { StopReason } from "../protocol/StopReason.js"
@@ -68,11 +69,14 @@ export interface Engine {
     endpoint: Endpoint<R>,
     admission?: Admission
   ) => Effect.Effect<Served<R>, ConfigError.ConfigError>
-  /** What is to be done when no more requests are let in. */
-  readonly onClosing: (stopListening: Effect.Effect<void>) => void
+  /** Has a listener stop when no more requests are let in, and waits a little for what it is still answering. */
+  readonly listensBy: (listener: Pick<Listener, "stopListening" | "answered">) => void
   /** Ends all connections within the times of a shutdown: once, however often it is asked for, and whoever asks waits. */
   readonly drain: Effect.Effect<void>
 }
+
+/** How long, in milliseconds, a shutdown may wait for answers that are under way when all connections have ended. */
+const LAST_ANSWERS = 500
 
 /** Makes what a server with these settings has in common with others. Whoever makes it sees to its `drain`, too. */
 export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope.Scope> =>
@@ -88,7 +92,7 @@ export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope
     const elapsed = yield* monotonic
     let isDraining = false
     let isClosing = false
-    let stopListening: Effect.Effect<void> = Effect.void
+    let listener: Pick<Listener, "stopListening" | "answered"> | undefined
 
     const onRefused: Engine["onRefused"] = ({ remote }, { error, status }) => {
       metrics.rejected(status)
@@ -183,12 +187,16 @@ export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope
       yield* Effect.sleep(Math.min(Duration.toMillis(config.drainDelay), timeout))
       isClosing = true
       yield* Deferred.succeed(closing, undefined)
-      yield* stopListening
+      if (listener !== undefined) yield* listener.stopListening
       yield* registry.drain({
         reason: StopReason.ServerShutdown({ code: config.shutdownCode }),
         spread: config.drainSpread,
         deadline
       })
+      // Events, whose streams have ended: a client that doesn't read them is not waited for.
+      yield* Effect.interruptible(listener?.answered ?? Effect.void).pipe(
+        Effect.timeoutOption(Math.max(0, Math.min(LAST_ANSWERS, deadline - elapsed())))
+      )
     })
     let draining: Fiber.RuntimeFiber<void> | undefined
     const drain = Effect.suspend(() => {
@@ -208,8 +216,8 @@ export const make = (config: ServerSettings): Effect.Effect<Engine, never, Scope
       closing,
       isDraining: () => isDraining,
       serve,
-      onClosing: (effect) => {
-        stopListening = effect
+      listensBy: (one) => {
+        listener = one
       },
       drain
     }

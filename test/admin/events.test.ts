@@ -187,6 +187,15 @@ describe("GET /events", () => {
     })
   )
 
+  live("ends as it should also when there is no connection to wait for", () =>
+    Effect.gen(function* () {
+      const server = yield* testServer()
+      const followers = yield* Effect.replicateEffect(follow(server.port), 5)
+      yield* server.shutdown
+      expect(yield* Effect.forEach(followers, ({ ended }) => ended)).toEqual(followers.map(() => "end"))
+    })
+  )
+
   live("leaves nothing behind of a follower who goes", () =>
     Effect.gen(function* () {
       const server = yield* testServer()
