@@ -3,7 +3,8 @@
  *
  * With a token, whoever has it. Without one, programs of this machine: that takes more than a look at the TCP peer,
  * since a browser here may be led by a page from anywhere (DNS rebinding: its `Host` gives it away), and a proxy here
- * may speak for anybody (its forwarding headers do).
+ * may speak for anybody (its forwarding headers do; and nginx, which adds none and gives `Host` a loopback address unless it
+ * is told otherwise, then speaks HTTP/1.0).
  */
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
@@ -17,6 +18,8 @@ export interface Caller {
   readonly address: string | undefined
   /** What the request asks for, as it is written in the request line. */
   readonly target: string
+  /** Of HTTP, such as `1.1`. */
+  readonly httpVersion: string
   /** Names and values in turn, as they came. */
   readonly rawHeaders: ReadonlyArray<string>
 }
@@ -111,5 +114,7 @@ export const decide = (caller: Caller, { scheme, token }: Policy): Refusal | und
     return forbidden(`this request is for the host ${authorities.join(", ") || "(none)"}`)
   }
   if (headersNamed(caller, isForwarding).length > 0) return forbidden("this request comes through a proxy")
+  if (caller.httpVersion === "1.0")
+    return forbidden("this request is HTTP/1.0, as of a proxy that tells nothing")
   return undefined
 }

@@ -57,8 +57,9 @@ export const make = (options: AdminOptions): Effect.Effect<Routes.Admin, never, 
     let loaded: HttpApp.Default | undefined
     const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const message = NodeHttpServerRequest.toIncomingMessage(request)
-      const { rawHeaders, socket, url } = message
-      const refused = Access.decide({ address: socket.remoteAddress, target: url ?? "", rawHeaders }, policy)
+      const { httpVersion, rawHeaders, socket, url } = message
+      const caller = { address: socket.remoteAddress, target: url ?? "", httpVersion, rawHeaders }
+      const refused = Access.decide(caller, policy)
       if (refused === undefined) {
         return loaded ?? Effect.flatMap(load, (app) => (loaded = app))
       }

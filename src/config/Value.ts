@@ -93,7 +93,7 @@ export const duration: Value<Duration.Duration> = {
     const short = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value)
     const unit = short === null ? undefined : shortUnits[short[2] ?? ""]
     const long = unit === undefined ? value : `${short?.[1]} ${unit}`
-    if (!/^\d+(?:\.\d+)? [a-z]+$/.test(long)) return undefined
+    if (!/^\d+(?:\.\d+)? +[a-z]+$/.test(long)) return undefined
     return Option.getOrUndefined(Duration.decodeUnknown(long))
   }
 }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as http from "node:http"
 import type * as net from "node:net"
-import { cannotListen, cannotRead, cannotUseCertificate, type StartError } from "./StartError.js"
+import { cannotListen, cannotRead, cannotUse, cannotUseCertificate, type StartError } from "./StartError.js"
 
 /** The largest head of a request, in bytes: enough for a browser with all its cookies. */
 export const MAX_HEADER_SIZE = 16 * 1024
@@ -43,10 +43,36 @@ const secureServer = (
     const key = yield* read("TLS key", tls.key, "tls-key")
     const https = yield* Effect.promise(() => import("node:https"))
     const crypto = yield* Effect.promise(() => import("node:crypto"))
+    const certificate = yield* Effect.try({
+      try: () => new crypto.X509Certificate(cert),
+      catch: (cause) =>
+        cannotUse(
+          "TLS certificate",
+          tls.cert,
+          "tls-cert",
+          cert.includes("PRIVATE KEY")
+            ? `it holds a private key: swapped with ${tls.key}?`
+            : "it holds no certificate in PEM form",
+          cause
+        )
+    })
+    const privateKey = yield* Effect.try({
+      try: () => crypto.createPrivateKey(key),
+      catch: (cause) =>
+        cannotUse(
+          "TLS key",
+          tls.key,
+          "tls-key",
+          key.includes("ENCRYPTED")
+            ? "it is encrypted: take the passphrase off, since there is nobody to ask for it"
+            : "it holds no private key in PEM form",
+          cause
+        )
+    })
     return yield* Effect.try({
       try: () => {
         // Node itself overlooks a key of another kind than the certificate's, until a client comes.
-        if (!new crypto.X509Certificate(cert).checkPrivateKey(crypto.createPrivateKey(key))) {
+        if (!certificate.checkPrivateKey(privateKey)) {
           throw new Error("the key does not match the certificate")
         }
         // Half open as in plain HTTP: what a peer sent before it ended its side is still answered.

@@ -69,6 +69,15 @@ export const cannotRead = (what: string, file: string, flag: string, cause: unkn
     cause
   })
 
+/** Why a file that could be read is of no use. */
+export const cannotUse = (
+  what: string,
+  file: string,
+  flag: string,
+  why: string,
+  cause: unknown
+): StartError => new StartError({ message: `cannot use the ${what} ${file} (--${flag}): ${why}`, cause })
+
 /** Why a certificate and its key could not be used. */
 export const cannotUseCertificate = (cert: string, key: string, cause: unknown): StartError =>
   new StartError({

@@ -10,6 +10,7 @@ const TOKEN = "s3cret-token"
 interface Facts {
   readonly address?: string | undefined
   readonly target?: string
+  readonly httpVersion?: string
   readonly headers?: ReadonlyArray<readonly [string, string]>
 }
 
@@ -20,6 +21,7 @@ const statusOf = (facts: Facts, policy: Partial<Access.Policy> = {}): number =>
     {
       address: "address" in facts ? facts.address : "127.0.0.1",
       target: facts.target ?? "/connections",
+      httpVersion: facts.httpVersion ?? "1.1",
       rawHeaders: (facts.headers ?? local).flat()
     },
     { scheme: "http", token: undefined, ...policy }
@@ -29,6 +31,10 @@ const withHost = (host: string): Facts => ({ headers: [["Host", host]] })
 const and = (name: string, value: string): Facts => ({ headers: [...local, [name, value]] })
 
 describe("without a token", () => {
+  it("a request of HTTP/1.0 is kept out, which a proxy sends that tells nothing", () => {
+    expect(statusOf({ httpVersion: "1.0" })).toBe(403)
+  })
+
   it.each(["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])("a peer at %s is let in", (address) => {
     expect(statusOf({ address })).toBe(200)
   })
@@ -161,7 +167,10 @@ describe("with a token", () => {
   })
 
   it("the refusal doesn't tell the token, and how to send it", () => {
-    const refused = Access.decide({ address: "::1", target: "/", rawHeaders: [] }, { scheme: "http", token })
+    const refused = Access.decide(
+      { address: "::1", target: "/", httpVersion: "1.1", rawHeaders: [] },
+      { scheme: "http", token }
+    )
     expect(JSON.stringify(refused)).not.toContain(TOKEN)
     expect(refused?.headers["www-authenticate"]).toBe('Bearer realm="answerback"')
     expect(refused?.message).toContain("Authorization: Bearer TOKEN")

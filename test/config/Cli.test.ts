@@ -50,6 +50,7 @@ describe("a flag", () => {
     [["--compression", "on"], { compression: true }],
     [["--max-payload", "64KiB"], { maxPayload: 65_536 }],
     [["--close-timeout", "30 seconds"], { closeTimeout: Duration.seconds(30) }],
+    [["--close-timeout", "30   seconds"], { closeTimeout: Duration.seconds(30) }],
     [["--drain-timeout", "500ms"], { drainTimeout: Duration.millis(500) }],
     [["--drain-delay=2m"], { drainDelay: Duration.minutes(2) }],
     [["--drain-spread", "1.5s"], { drainSpread: Duration.millis(1500) }],

@@ -118,12 +118,12 @@ const badFiles: ReadonlyArray<BadFile> = [
     what: "the certificate is none",
     args: (_, directory) =>
       Effect.map(write(path.join(directory, "text.pem"), "Certificates are boring.\n"), (cert) => ({ cert })),
-    says: /certificate/
+    says: /--tls-cert\): it holds no certificate in PEM form/
   },
   {
     what: "the certificate is empty",
     args: (_, directory) => Effect.map(write(path.join(directory, "empty.pem"), ""), (cert) => ({ cert })),
-    says: /certificate/
+    says: /--tls-cert\): it holds no certificate in PEM form/
   },
   {
     what: "the certificate is cut off",
@@ -132,23 +132,23 @@ const badFiles: ReadonlyArray<BadFile> = [
         write(path.join(directory, "half.pem"), fs.readFileSync(cert, "utf8").slice(0, 300)),
         (half) => ({ cert: half })
       ),
-    says: /certificate/
+    says: /--tls-cert\): it holds no certificate in PEM form/
   },
   {
     what: "the key is none",
     args: (_, directory) =>
       Effect.map(write(path.join(directory, "text.pem"), "Keys are boring, too.\n"), (key) => ({ key })),
-    says: /key/
+    says: /--tls-key\): it holds no private key in PEM form/
   },
   {
     what: "the files are swapped",
     args: ({ cert, key }) => Effect.succeed({ cert: key, key: cert }),
-    says: /certificate|key/
+    says: /--tls-cert\): it holds a private key/
   },
   {
     what: "the key wants a passphrase",
     args: ({ key }) => Effect.map(encryptKey(key), (encrypted) => ({ key: encrypted })),
-    says: /key/
+    says: /--tls-key\): it is encrypted/
   }
 ]
 
