@@ -231,8 +231,8 @@ export class Connection {
   }
 
   /**
-   * Stops this connection, unless it is stopping already: what has been read is still handed to a handler that has asked for messages (one that hasn't is interrupted), then
-   * the peer gets a Close frame. Doesn't wait for that.
+   * Stops this connection, unless it is stopping already: what has been read is still handed to the handler, if it has
+   * asked for messages (or else it is interrupted), then the peer gets a Close frame. Doesn't wait for that.
    *
    * Fails with `InvalidClose` if the code or the reason can't be sent (RFC 6455 sections 5.5 and 7.4).
    */
