@@ -178,7 +178,7 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
   }
 
   /** How the handler has ended is why the connection ends, unless it was ending: its resources don't decide that. */
-  onEnded(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+  onEnded(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
     const isStopped = this.#signal.reason !== undefined
     this.#isReleasing = true
     if (!isStopped) {
@@ -189,9 +189,9 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
           : StopReason.StopSignal({ code: CloseCode.NORMAL, reason: "" })
       )
     }
-    if (Exit.isSuccess(exit)) return Effect.void
+    if (Exit.isSuccess(exit)) return undefined
     this.#handlerCause = exit.cause
-    return isStopped && isExpected(exit.cause) ? Effect.void : this.#report(exit.cause)
+    return isStopped && isExpected(exit.cause) ? undefined : this.#report(exit.cause)
   }
 
   #report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -210,7 +210,7 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
   }
 
   /** Says the last word, and waits until the connection is over. */
-  get release(): Effect.Effect<void> {
+  release(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#leave()
       return this.#transport.closed

@@ -13,10 +13,10 @@ import * as Scope from "effect/Scope"
 export interface Owner {
   /** Called when it begins. */
   readonly onBegun: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => void
-  /** What is done when the effect has ended, before anything is released. */
-  readonly onEnded: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+  /** Called when the effect has ended, before anything is released; gives what there is to be done, if anything. */
+  readonly onEnded: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> | undefined
   /** The last of the finalizers of the scope: it runs however the fiber ends. */
-  readonly release: Effect.Effect<void>
+  readonly release: () => Effect.Effect<void>
   /** What becomes of finalizers that fail. */
   readonly onReleaseFailed: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
 }
@@ -27,15 +27,19 @@ const begin = (scope: Scope.Scope, owner: Owner): Effect.Effect<void> =>
     const context = Context.add(fiber.currentContext, Scope.Scope, scope)
     return Effect.zipRight(
       FiberRef.set(FiberRef.currentContext, context),
-      Scope.addFinalizer(scope, owner.release)
+      Scope.addFinalizerExit(scope, () => owner.release())
     )
   })
 
-const end = (scope: Scope.CloseableScope, exit: Exit.Exit<unknown, unknown>, owner: Owner) =>
-  Effect.zipRight(
-    owner.onEnded(exit),
-    Effect.catchAllCause(Scope.close(scope, exit), (cause) => owner.onReleaseFailed(cause))
-  )
+const end = (
+  scope: Scope.CloseableScope,
+  exit: Exit.Exit<unknown, unknown>,
+  owner: Owner
+): Effect.Effect<void> => {
+  const first = owner.onEnded(exit)
+  const closed = Effect.catchAllCause(Scope.close(scope, exit), (cause) => owner.onReleaseFailed(cause))
+  return first === undefined ? closed : Effect.zipRight(first, closed)
+}
 
 /**
  * What `acquireRelease` and `scoped` do, but for what they keep to put it right again: the fiber ends with the scope. That
