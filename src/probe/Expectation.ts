@@ -72,6 +72,9 @@ export type Expectation =
 /** Endings that can be expected: `interrupted` can't. */
 const endings: ReadonlyArray<Kind> = Object.values(kinds).filter((kind) => kind !== "interrupted")
 
+/** 1005 stands for a Close frame without a code; these stand for none. */
+const NEVER_SENT = new Set([1006, 1015])
+
 const readEnding = (text: string): Expectation | undefined => {
   const [, kind, from, to = from] = /^([a-z-]+)(?:=(\d{3,4})(?:-(\d{3,4}))?)?$/.exec(text) ?? []
   const found = endings.find((known) => known === kind)
@@ -80,6 +83,8 @@ const readEnding = (text: string): Expectation | undefined => {
   const digits = found === "close" ? 4 : found === "refused" ? 3 : 0
   const range = [Number(from), Number(to)] as const
   if (from.length !== digits || to?.length !== digits || range[0] > range[1]) return undefined
+  // No peer can be seen to send one of those, and who expects it would wait for ever (RFC 6455 section 7.4.1).
+  if (found === "close" && from === to && NEVER_SENT.has(range[0])) return undefined
   return { _tag: "Ending", text, kind: found, range }
 }
 
@@ -101,7 +106,7 @@ const readMeasure = (text: string): Expectation | undefined => {
 /** How an expectation is written. */
 export const expectation: Value<Expectation> = {
   placeholder: "WHAT",
-  accepts: `an ending (${endings.join(", ")}), close=1001, close=1000-1003, refused=503, or a measure with =, <, <=, > or >=: ${Object.keys(counted).join(", ")} with a number, ${Object.keys(timed).join(", ")} with a duration such as 50ms`,
+  accepts: `an ending (${endings.join(", ")}), close=1001, close=1000-1003 (1006 is never sent: eof or reset), refused=503, or a measure with =, <, <=, > or >=: ${Object.keys(counted).join(", ")} with a number, ${Object.keys(timed).join(", ")} with a duration such as 50ms`,
   read: (text) => readEnding(text) ?? readMeasure(text)
 }
 

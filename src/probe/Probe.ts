@@ -53,6 +53,7 @@ export const run = (
       )
 
       let echoed = 0
+      let hasSeenOthers = false
       const observer: Connection.Observer = {
         opened: ({ isCompressed, remote, subprotocol }, millis) => {
           const extras = [
@@ -82,7 +83,12 @@ export const run = (
               screen.line(`echo ${verdict.number} came back changed`)
               break
             case "Other":
-              screen.line(`a message of ${verdict.bytes} bytes that the probe hasn't sent`)
+              // Those that follow are counted: a server may send many.
+              if (!hasSeenOthers)
+                screen.line(
+                  `a message of ${verdict.bytes} bytes that the probe hasn't sent; others are counted`
+                )
+              hasSeenOthers = true
           }
           screen.figures(() => {
             const { max, p50, p99 } = trips.summary
@@ -145,8 +151,9 @@ export const run = (
         reconnects
       }
       const wrong = unmet(settings.expect.length === 0 ? byDefault : settings.expect, seen)
-      const { ending } = outcome
-      const failed = everConnected ? 1 : ending._tag === "Interrupted" ? signals[ending.signal] : 3
+      // Also one that came while it waited to try again.
+      const last = (yield* Deferred.isDone(stop)) ? yield* Deferred.await(stop) : undefined
+      const failed = everConnected ? 1 : last === undefined || last === "duration" ? 3 : signals[last]
       const result: Report.Result = {
         ...seen,
         url,

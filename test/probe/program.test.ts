@@ -90,6 +90,20 @@ describe("the program's probe", () => {
     })
   )
 
+  live("is interrupted by a signal while it waits to try again, and ends as the signal says", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const ends = ([signal, code]: (typeof signals)[number]) =>
+        Effect.gen(function* () {
+          const program = yield* launch("--reconnect", `ws://127.0.0.1:${port}/`)
+          yield* program.printed(/^reconnecting in .*, attempt 1$/)
+          yield* program.signal(signal)
+          expect(yield* program.exit).toEqual({ code, signal: null })
+        })
+      yield* Effect.forEach(signals, ends, { concurrency })
+    })
+  )
+
   live("ends at once, with 130 or 143, at a second signal", () =>
     Effect.gen(function* () {
       const { url } = yield* testServer()
