@@ -33,8 +33,12 @@ export const roster = new Roster()
 export const rosterRevision = signal(0)
 /** What came of the last action, for a person. */
 export const outcome = signal("")
+/** What a header can have of a token: the browser throws at most other characters, and asks nobody. */
+const isSendable = (text: string): boolean => /^[!-~]*$/.test(text)
+
+const stored = sessionStorage.getItem(TOKEN) ?? ""
 /** For this tab alone, and gone with it. */
-export const token = signal(sessionStorage.getItem(TOKEN) ?? "")
+export const token = signal(isSendable(stored) ? stored : "")
 
 let batch: ReturnType<typeof setTimeout> | undefined
 const changed = (): void => {
@@ -198,6 +202,11 @@ setInterval(() => void refresh(), REFRESH)
 
 /** Takes another token, or none. */
 export const useToken = (text: string): void => {
+  if (!isSendable(text)) {
+    const message = "the token is not that of this server: tokens are of visible ASCII characters"
+    access.value = { is: "refused", status: 401, message, isWrong: true }
+    return
+  }
   keep(text)
   attempt = 0
   start()

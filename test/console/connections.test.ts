@@ -204,6 +204,29 @@ describe("the table of connections", () => {
   )
 
   inBrowser(
+    "takes a token that no header can have for a wrong one, and doesn't keep it",
+    async ({ page }) => {
+      await page.locator("#token").waitFor()
+      for (const token of ["пароль", "x☃", "two words", "\u007f"]) {
+        await page.locator("#token").fill(token)
+        await page.locator("#token").press("Enter")
+        await page.locator('.token .bad:has-text("401: the token is not that of this server")').waitFor()
+        await page.locator('#token[aria-invalid="true"]:focus').waitFor()
+        expect(await page.evaluate("sessionStorage.length")).toBe(0)
+      }
+      await sound(page)
+      // One that was kept before it was looked at.
+      await page.evaluate("sessionStorage.setItem('answerback-token', 'пароль')")
+      await page.reload()
+      await page.locator('.token:has-text("401: the admin API wants the token")').waitFor()
+      await page.locator("#token").fill("s3cret")
+      await page.locator("#token").press("Enter")
+      await page.locator(".everyone .state.open").waitFor()
+    },
+    { args: ["--admin-token", "s3cret"] }
+  )
+
+  inBrowser(
     "asks for no token where none would help",
     async ({ page }) => {
       await page.locator('.token:has-text("403: only from here")').waitFor()
