@@ -1,17 +1,21 @@
 /**
  * Sends: text, bytes, a file, or a message again and again.
  */
-import { signal } from "@preact/signals"
+import { computed, signal } from "@preact/signals"
 import { useEffect } from "preact/hooks"
 import { bytes, fromHex } from "./Format.js"
+import { INTERVALS, intervalOf, TIMES, timesOf } from "./Repeat.js"
 import * as Session from "./Session.js"
 import { settings } from "./Settings.js"
 
 const text = signal("hello")
 const isHex = signal(false)
 const problem = signal("")
-const interval = signal("100")
+const interval = signal("100ms")
 const times = signal("")
+const every = computed(() => intervalOf(interval.value))
+const last = computed(() => timesOf(times.value))
+const isRepeatable = computed(() => every.value !== undefined && last.value !== undefined)
 const repeating = signal<ReturnType<typeof setInterval> | undefined>(undefined)
 
 const sendWritten = (written: string): boolean => {
@@ -33,24 +37,25 @@ const stopRepeating = (): void => {
   repeating.value = undefined
 }
 
+/** Sends the message again and again, if it can be read how often. */
 const repeat = (): void => {
-  const every = Math.max(0, Number(interval.value) || 0)
-  const last = times.value === "" ? Number.POSITIVE_INFINITY : Number(times.value)
+  const [period, count] = [every.value, last.value]
+  if (period === undefined || count === undefined) return
   let number = 0
   const once = (): void => {
     // A number of its own tells messages apart that get lost.
     if (
-      ++number > last ||
+      ++number > count ||
       !sendWritten(isHex.value ? text.value : text.value.replaceAll("{n}", String(number)))
     )
       stopRepeating()
   }
   repeating.value = setInterval(() => {
-    if (every > 0) return once()
+    if (period > 0) return once()
     const until = performance.now() + BURST
     while (repeating.value !== undefined && Session.waitingBytes() < AHEAD && performance.now() < until)
       once()
-  }, every)
+  }, period)
 }
 
 /** Sends a file as one binary message. */
@@ -69,6 +74,8 @@ export const sendFile = async (file: File): Promise<void> => {
 
 export const Composer = () => {
   const isOpen = Session.isOpen.value
+  const wrong =
+    problem.value || (every.value === undefined ? INTERVALS : last.value === undefined ? TIMES : "")
   useEffect(() => {
     if (!isOpen) stopRepeating()
   }, [isOpen])
@@ -123,7 +130,7 @@ export const Composer = () => {
         <span class="repeat">
           <button
             type="button"
-            aria-disabled={!isOpen}
+            aria-disabled={repeating.value === undefined && !(isOpen && isRepeatable.value)}
             aria-pressed={repeating.value !== undefined}
             onClick={() => (repeating.value === undefined ? isOpen && repeat() : stopRepeating())}
           >
@@ -132,18 +139,22 @@ export const Composer = () => {
           <label>
             every{" "}
             <input
-              class="short"
-              inputMode="numeric"
+              class="interval"
+              autocomplete="off"
+              spellcheck={false}
+              aria-describedby="message-hint"
+              aria-invalid={every.value === undefined}
               value={interval.value}
               onInput={(event) => (interval.value = event.currentTarget.value)}
-            />{" "}
-            ms
+            />
           </label>
           <label>
             <input
               class="short"
               inputMode="numeric"
               placeholder="∞"
+              aria-describedby="message-hint"
+              aria-invalid={last.value === undefined}
               value={times.value}
               onInput={(event) => (times.value = event.currentTarget.value)}
             />{" "}
@@ -151,8 +162,8 @@ export const Composer = () => {
           </label>
         </span>
       </div>
-      <span id="message-hint" class={problem.value === "" ? "hint" : "hint bad"}>
-        {problem.value ||
+      <span id="message-hint" class={wrong === "" ? "hint" : "hint bad"}>
+        {wrong ||
           "Enter sends, Shift+Enter breaks the line. A dropped file is one binary message. {n} counts when repeating."}
       </span>
     </form>

@@ -287,6 +287,34 @@ describe("the console", () => {
     await page.locator('.repeat button:has-text("Repeat")').waitFor()
   })
 
+  inBrowser("doesn't repeat what it can't read how often to, and says so", async ({ page }) => {
+    const [every, times] = [page.locator(".repeat input").first(), page.locator(".repeat input").nth(1)]
+    const unreadable = async (hint: string) => {
+      await page.locator(`#message-hint.bad:has-text("${hint}")`).waitFor()
+      expect(await page.locator('.repeat input[aria-invalid="true"]').count()).toBe(1)
+      // A click by Playwright would wait for the button to become one that can be pressed.
+      await page.locator('.repeat button[aria-disabled="true"]').press("Enter")
+    }
+    await connect(page)
+    for (const text of ["abc", "", "-5", "3000000000", "1e3"]) {
+      await every.fill(text)
+      await unreadable("or a time such as 50ms or 2s")
+    }
+    await sound(page)
+    await every.fill("1h")
+    await times.fill("abc")
+    await unreadable("a whole number from 1 up")
+    await times.fill("")
+    await page.locator(".repeat button").click()
+    await page.locator('.repeat button:has-text("Stop")').waitFor()
+    // It can be stopped, whatever stands there by now.
+    await every.fill("abc")
+    await page.locator('.repeat button:has-text("Stop")').click()
+    await say(page, "said")
+    await received(page, "said")
+    expect(await page.locator(".message.sent").count()).toBe(1)
+  })
+
   inBrowser(
     "scrolls in a list of a hundred thousand messages as fast as in one of a thousand",
     async ({ page }) => {

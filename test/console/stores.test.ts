@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest"
 import { ceiling, waitBefore } from "../../src/console/Backoff.js"
 import { dump, fromHex } from "../../src/console/Format.js"
 import { CAPACITY, type Entry, MessageLog } from "../../src/console/MessageLog.js"
+import { intervalOf, timesOf } from "../../src/console/Repeat.js"
 import { type Connection, Roster, sorted } from "../../src/console/Roster.js"
 import { figuresOf, RoundTrips } from "../../src/console/RoundTrips.js"
 import { windowOf } from "../../src/console/Window.js"
@@ -150,6 +151,41 @@ it("only rows in view, and a few around them, are drawn", () => {
 it("the waits before attempts double up to 30 s, and are drawn from 0 up", () => {
   expect([0, 1, 2, 5, 6, 1000].map(ceiling)).toEqual([500, 1000, 2000, 16_000, 30_000, 30_000])
   expect([0, 0.5, 1].map((random) => waitBefore(1, random))).toEqual([0, 500, 1000])
+})
+
+it.each([
+  ["0", 0],
+  ["100", 100],
+  ["0.5", undefined],
+  ["1.5", 2],
+  ["2s", 2000],
+  ["0.25s", 250],
+  [" 1m ", 60_000],
+  ["24d", 24 * 86_400_000],
+  // A browser's timer would not wait at all.
+  ["2147483647", 2 ** 31 - 1],
+  ["2147483648", undefined],
+  ["25d", undefined],
+  ["9".repeat(400), undefined],
+  ["", undefined],
+  ["-5", undefined],
+  ["abc", undefined],
+  ["1e3", undefined],
+  ["Infinity", undefined]
+])("the interval %j is %s ms", (text, time) => {
+  expect(intervalOf(text)).toBe(time)
+})
+
+it.each([
+  ["", Number.POSITIVE_INFINITY],
+  ["1", 1],
+  ["2000", 2000],
+  ["0", undefined],
+  ["-1", undefined],
+  ["1.5", undefined],
+  ["abc", undefined]
+])("%j times are %s", (text, times) => {
+  expect(timesOf(text)).toBe(times)
 })
 
 it("bytes are read from hex and shown as a dump", () => {
