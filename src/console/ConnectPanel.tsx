@@ -169,6 +169,7 @@ const spoken = (): string => {
 export const ConnectPanel = () => {
   const state = Session.state.value
   const { is } = state
+  const isApart = is === "idle" || is === "ended"
   // That a connection ended as it should is nothing to be alarmed by.
   const isCalm = state.is === "ended" && state.ending.code === 1000
   return (
@@ -189,9 +190,9 @@ export const ConnectPanel = () => {
           <Url />
           <div class="row">
             <button
-              class={is === "idle" || is === "ended" ? "primary main" : "main"}
+              class={isApart ? "primary main" : "main"}
               aria-keyshortcuts="Alt+C"
-              aria-disabled={is === "closing" || !isReadable.value}
+              aria-disabled={is === "closing" || (isApart && !isReadable.value)}
             >
               {labels[is]}
             </button>

@@ -180,6 +180,33 @@ describe("the console", () => {
     }
   )
 
+  inBrowser("closes, cancels and gives up whether the fault can be read or not", async ({ page }) => {
+    const pressed = async (label: string) => {
+      await page.locator("#fault-after").fill("soon")
+      await page.locator('#fault-after[aria-invalid="true"]').waitFor()
+      // As it looks, too: Playwright's click waits for a button that isn't disabled.
+      await page.locator(`button.main[aria-disabled="false"]:has-text("${label}")`).click()
+      await state(page, "ended")
+      await page.locator('button.main[aria-disabled="true"]:has-text("Connect")').waitFor()
+      await page.locator("#fault").selectOption("")
+    }
+    await connect(page)
+    await page.locator("#fault").selectOption("close")
+    await pressed("Close")
+    await page.locator("#fault").selectOption("hang")
+    await page.locator("button.main").click()
+    await state(page, "connecting")
+    await page.locator("#fault").selectOption("close")
+    await pressed("Cancel")
+    await page.evaluate("Math.random = () => 20")
+    await page.locator(".check input").check()
+    await page.locator("#fault").selectOption("refuse")
+    await page.locator("button.main").click()
+    await state(page, "waiting")
+    await page.locator("#fault").selectOption("close")
+    await pressed("Give up")
+  })
+
   inBrowser(
     "offers no faults where there are none",
     async ({ page }) => {
