@@ -1,46 +1,11 @@
 /**
  * The connections of the server, where its API lets this browser in; else a field for the token.
  */
-import { signal } from "@preact/signals"
 import * as Admin from "./Admin.js"
 import { count } from "./Format.js"
 import { code, reason, Table } from "./Table.js"
-import { TokenForm } from "./TokenForm.js"
-
-const isSure = signal(false)
-
-const StopAll = () => {
-  void Admin.rosterRevision.value
-  return (
-    <span class="row">
-      {isSure.value ? (
-        <>
-          <button
-            type="button"
-            class="danger"
-            onClick={() => {
-              isSure.value = false
-              void Admin.stopAll(code.value, reason.value)
-            }}
-          >
-            Stop {count(Admin.roster.count)} with {code.value || "1001"}
-          </button>
-          <button type="button" onClick={() => (isSure.value = false)}>
-            Cancel
-          </button>
-        </>
-      ) : (
-        <button
-          type="button"
-          aria-disabled={Admin.roster.count === 0}
-          onClick={() => (isSure.value = Admin.roster.count > 0)}
-        >
-          Stop all…
-        </button>
-      )}
-    </span>
-  )
-}
+import { StopAll } from "./StopAll.js"
+import { takeToken, TokenForm, useFocus } from "./TokenForm.js"
 
 const Bar = () => {
   void Admin.rosterRevision.value
@@ -85,13 +50,14 @@ export const ConnectionsPanel = () => {
   const access = Admin.access.value
   const isOpen = access.is === "open"
   const outcome = Admin.outcome.value
+  useFocus(access)
   return (
     <section class="panel everyone" aria-labelledby="everyone-title">
       <header>
         <h2 id="everyone-title">Connections</h2>
         <span class="row">
           {Admin.token.value === "" || !isOpen ? null : (
-            <button type="button" onClick={() => Admin.useToken("")}>
+            <button type="button" onClick={() => takeToken("")}>
               Forget token
             </button>
           )}

@@ -153,18 +153,29 @@ const List = () => {
   )
 }
 
+/** Hides the message, and goes back to the list: what had the focus is gone. */
+const hideDetail = (): void => {
+  isDetailed.value = false
+  document.querySelector<HTMLElement>("#messages")?.focus({ preventScroll: true })
+}
+
 const Detail = () => {
   const entry = Session.log.entries[(selected.value ?? 0) - 1 - Session.log.dropped]
   if (!isDetailed.value || entry === undefined) return null
   return (
-    <div class="detail">
+    <div
+      class="detail"
+      onKeyDown={({ key }) => {
+        if (key === "Escape") hideDetail()
+      }}
+    >
       <header>
         <h3>
           {entry.kind === "event"
             ? "Event"
             : `${entry.kind === "sent" ? "Sent" : "Received"}, ${entry.isText ? "text" : "binary"}, ${bytes(entry.size)}`}
         </h3>
-        <button type="button" onClick={() => (isDetailed.value = false)}>
+        <button type="button" onClick={hideDetail}>
           Close details
         </button>
       </header>

@@ -2,10 +2,32 @@
  * Asks for the token, where the server's API doesn't let this browser in without; or says why it doesn't at all.
  */
 import { signal } from "@preact/signals"
+import { useLayoutEffect } from "preact/hooks"
 import type { Access } from "./Admin.js"
 import * as Admin from "./Admin.js"
 
 const typed = signal("")
+
+/** Whether the last token was taken or forgotten by hand, and what the server makes of it isn't known yet. */
+let isByHand = false
+
+/** Takes another token, or none, as somebody has asked for. */
+export const takeToken = (text: string): void => {
+  isByHand = true
+  Admin.useToken(text)
+}
+
+/** What was pressed may go away by what the server says: the focus goes on to what takes its place. */
+export const useFocus = (access: Access): void => {
+  useLayoutEffect(() => {
+    if (!isByHand) return
+    isByHand = false
+    const { activeElement, body } = document
+    // Who has gone elsewhere meanwhile is left there.
+    if (activeElement !== body && activeElement?.closest(".everyone") === null) return
+    document.querySelector<HTMLElement>(access.is === "open" ? "#table" : "#token, .again")?.focus()
+  }, [access])
+}
 
 const Field = ({ isWrong }: { readonly isWrong: boolean }) => (
   <div class="field">
@@ -38,7 +60,7 @@ export const TokenForm = ({ access }: { readonly access: Extract<Access, { is: "
         event.preventDefault()
         const text = typed.value
         typed.value = ""
-        Admin.useToken(text)
+        takeToken(text)
       }}
     >
       <p>

@@ -426,6 +426,13 @@ describe("the console", () => {
     await page.locator('.detail pre:has-text("typed")').waitFor()
     await page.keyboard.press("Escape")
     await page.locator(".detail").waitFor({ state: "detached" })
+    // From within the message, too, and the list is where one goes on.
+    for (const key of ["Escape", "Enter"]) {
+      await page.keyboard.press("Enter")
+      await page.locator('.detail button:has-text("Close details")').press(key)
+      await page.locator(".detail").waitFor({ state: "detached" })
+      await page.locator("#messages:focus").waitFor()
+    }
     await page.keyboard.press("Alt+k")
     await page.locator("dialog[open]").waitFor()
     await accessible(page)

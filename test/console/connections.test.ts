@@ -204,6 +204,55 @@ describe("the table of connections", () => {
   )
 
   inBrowser(
+    "asks before it stops all, and leaves the focus where one goes on",
+    async ({ page }) => {
+      const focused = (label: string) => page.locator(`.bar button:focus:has-text("${label}")`)
+      await page.locator('.bar button[aria-disabled="false"]:has-text("Stop all…")').press("Enter")
+      await focused("Cancel").waitFor()
+      await page.keyboard.press("Shift+Tab")
+      await focused("Stop 3 with 1001").press("Escape")
+      await focused("Stop all…").press("Enter")
+      await focused("Cancel").press("Enter")
+      await focused("Stop all…").press("Enter")
+      await focused("Cancel").waitFor()
+      await page.keyboard.press("Shift+Tab")
+      await page.keyboard.press("Enter")
+      await focused("Stop all…").waitFor()
+      await until(page, 'asked.includes("DELETE /connections")')
+    },
+    { script: withApi(3) }
+  )
+
+  inBrowser(
+    "doesn't go on asking whether to stop all when nobody is left, nor about who comes later",
+    async ({ page }) => {
+      await page.locator('.bar button[aria-disabled="false"]:has-text("Stop all…")').press("Enter")
+      await page.locator('button.danger:has-text("Stop 1")').waitFor()
+      await page.evaluate('void (window.last = live.pop(), tell("closed", last))')
+      await page.locator('.bar button[aria-disabled="true"]:focus:has-text("Stop all…")').waitFor()
+      await page.evaluate('void (live.push({ ...last, id: "d" }), tell("opened", live[0]))')
+      await page.locator('.bar button[aria-disabled="false"]:has-text("Stop all…")').waitFor()
+      expect(await page.locator("button.danger").count()).toBe(0)
+    },
+    { script: withApi(1) }
+  )
+
+  inBrowser(
+    "leads from the token to the table, and from a token that is forgotten to the field",
+    async ({ page }) => {
+      await page.locator("#token").fill("wrong")
+      await page.locator('.token button:has-text("Use")').press("Enter")
+      await page.locator('#token[aria-invalid="true"]:focus').waitFor()
+      await page.keyboard.type("s3cret")
+      await page.locator('.token button:has-text("Use")').press("Enter")
+      await page.locator("#table:focus").waitFor()
+      await page.locator('button:has-text("Forget token")').press("Enter")
+      await page.locator("#token:focus").waitFor()
+    },
+    { args: ["--admin-token", "s3cret"] }
+  )
+
+  inBrowser(
     "takes a token that no header can have for a wrong one, and doesn't keep it",
     async ({ page }) => {
       await page.locator("#token").waitFor()
