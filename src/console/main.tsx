@@ -45,7 +45,9 @@ const App = () => {
   // Not after the first picture, as `useEffect` would: a key that is pressed at once counts too.
   useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => {
-      if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
+      // What is behind the dialog can't be seen to do anything.
+      if (dialog.current?.open === true || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey)
+        return
       const shortcut = shortcuts.find(([code]) => code === event.code)
       if (event.code === "KeyK") dialog.current?.showModal()
       else if (shortcut === undefined) return

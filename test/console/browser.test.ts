@@ -436,7 +436,13 @@ describe("the console", () => {
     await page.keyboard.press("Alt+k")
     await page.locator("dialog[open]").waitFor()
     await accessible(page)
+    // What is behind the dialog stays as it is.
+    await page.keyboard.press("Alt+c")
+    await page.keyboard.press("Alt+p")
     await page.keyboard.press("Escape")
+    await page.locator("dialog[open]").waitFor({ state: "detached" })
+    await state(page, "open")
+    expect(await page.locator('.talk button:has-text("Pause")').count()).toBe(1)
     await page.keyboard.press("Alt+c")
     await state(page, "ended")
   })
