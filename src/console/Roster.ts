@@ -24,6 +24,12 @@ export interface Page {
   readonly next: string | null
 }
 
+/** A connection in the table, which may have ended while its row was held. */
+export interface Row extends Connection {
+  /** When that was noticed, in milliseconds since 1970. */
+  readonly endedAt?: number
+}
+
 /** How many of those that ended are remembered, lest a page that was made before brings them back. */
 const REMEMBERED = 20_000
 
@@ -32,7 +38,8 @@ export const timeOf = (time: number | string): number => (typeof time === "numbe
 /** Puts them together. */
 export class Roster {
   readonly #live = new Map<string, Connection>()
-  readonly #ended = new Set<string>()
+  /** With how they were in the end, if an event told. */
+  readonly #ended = new Map<string, Connection | undefined>()
   /** With which event those came that were not learned from a list. */
   readonly #since = new Map<string, number>()
   #events = 0
@@ -64,7 +71,7 @@ export class Roster {
     if (name === "closed") {
       if (this.#ended.has(connection.id)) return
       this.closed++
-      this.#forget(connection.id)
+      this.#forget(connection.id, connection)
       return
     }
     if (name === "opened") this.opened++
@@ -89,18 +96,29 @@ export class Roster {
     }
   }
 
+  /** Rows that stay where they are, as they are at a time: those that have ended stand still. */
+  held(rows: ReadonlyArray<Row>, now: number): Array<Row> {
+    return rows.map(
+      (row) =>
+        this.#live.get(row.id) ??
+        (row.endedAt === undefined
+          ? { ...(this.#ended.get(row.id) ?? row), state: "closed", endedAt: now }
+          : row)
+    )
+  }
+
   clear(): void {
     this.#live.clear()
     this.#ended.clear()
     this.#since.clear()
   }
 
-  #forget(id: string): void {
+  #forget(id: string, last?: Connection): void {
     this.#live.delete(id)
     this.#since.delete(id)
-    this.#ended.add(id)
+    this.#ended.set(id, last)
     if (this.#ended.size <= REMEMBERED) return
-    for (const oldest of this.#ended) {
+    for (const oldest of this.#ended.keys()) {
       this.#ended.delete(oldest)
       break
     }
@@ -112,7 +130,7 @@ export type SortKey =
   | "id"
   | "remote"
   | "state"
-  | "openedAt"
+  | "age"
   | "messagesIn"
   | "messagesOut"
   | "bytes"
@@ -120,8 +138,9 @@ export type SortKey =
 
 const valueOf = (connection: Connection, key: SortKey): number | string => {
   switch (key) {
-    case "openedAt":
-      return timeOf(connection.openedAt)
+    case "age":
+      // Who came last is the youngest.
+      return -timeOf(connection.openedAt)
     case "bytes":
       return connection.bytesIn + connection.bytesOut
     default:

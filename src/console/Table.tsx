@@ -6,7 +6,7 @@ import { useRef } from "preact/hooks"
 import * as Admin from "./Admin.js"
 import { chosen, faultParameters, isReadable } from "./FaultForm.js"
 import { age, bytes, count } from "./Format.js"
-import { type Connection, sorted, type SortKey, timeOf } from "./Roster.js"
+import { type Row as RowOf, sorted, type SortKey, timeOf } from "./Roster.js"
 import { useWindow } from "./useWindow.js"
 
 const ROW = 26
@@ -16,7 +16,7 @@ const columns: ReadonlyArray<readonly [SortKey, string, className: string]> = [
   ["id", "Id", "id"],
   ["remote", "Remote", "remote"],
   ["state", "State", "status"],
-  ["openedAt", "Age", "number"],
+  ["age", "Age", "number"],
   ["messagesIn", "In", "number"],
   ["messagesOut", "Out", "number"],
   ["bytes", "Bytes", "number bytes"],
@@ -32,18 +32,18 @@ export const code = signal("")
 export const reason = signal("")
 
 /** While somebody points at the rows or is on one, none moves: a stop must hit whom it was meant for. */
-let held: Array<Connection> | undefined
+let held: ReadonlyArray<RowOf> | undefined
 
-const rowsNow = (): ReadonlyArray<Connection> => {
+const rowsNow = (): ReadonlyArray<RowOf> => {
   const { isDescending, key } = sort.value
   if (held === undefined) return sorted(Admin.roster.connections, key, isDescending)
   const known = new Set(held.map(({ id }) => id))
   const added = [...Admin.roster.connections].filter(({ id }) => !known.has(id))
-  held = [...held.map((one) => Admin.roster.get(one.id) ?? { ...one, state: "closed" }), ...added]
+  held = [...Admin.roster.held(held, Date.now()), ...added]
   return held
 }
 
-const Row = ({ connection, index }: { readonly connection: Connection; readonly index: number }) => {
+const Row = ({ connection, index }: { readonly connection: RowOf; readonly index: number }) => {
   const isGone = connection.state === "closed"
   const fault = chosen.value
   return (
@@ -53,7 +53,7 @@ const Row = ({ connection, index }: { readonly connection: Connection; readonly 
         {connection.remote}
       </td>
       <td class={`status ${connection.state}`}>{connection.state}</td>
-      <td class="number">{age(Date.now() - timeOf(connection.openedAt))}</td>
+      <td class="number">{age((connection.endedAt ?? Date.now()) - timeOf(connection.openedAt))}</td>
       <td class="number">{count(connection.messagesIn)}</td>
       <td class="number">{count(connection.messagesOut)}</td>
       <td class="number">{bytes(connection.bytesIn + connection.bytesOut)}</td>

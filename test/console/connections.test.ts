@@ -1,6 +1,7 @@
 /**
  * The console's live table of all connections, in a browser.
  */
+// oxlint-disable no-await-in-loop -- a person does one thing after the other
 import * as Effect from "effect/Effect"
 import { describe, expect } from "vitest"
 import * as Chromium from "../support/chromium.js"
@@ -201,6 +202,33 @@ describe("the table of connections", () => {
       expect(program.stdout()).not.toContain("s3cret")
     },
     { args: ["--admin-token", "s3cret"] }
+  )
+
+  liveWithTool(Chromium.missing, "tells of a row that is held how its connection was in the end", () =>
+    Effect.gen(function* () {
+      const { page, program } = yield* opened()
+      const client = yield* RawClient.connect({ port: program.port })
+      yield* Effect.promise(async () => {
+        await rows(page, 1)
+        await page.locator("tr[data-id] td.id").hover()
+      })
+      const hellos = Array.from({ length: 5 }, () => Frames.text("hello"))
+      yield* client.write(Buffer.concat([...hellos, Frames.close(1000)]))
+      yield* Effect.promise(() => page.locator("tr.gone").waitFor())
+      // An hour later, when there is somebody else.
+      yield* Effect.promise(() =>
+        page.evaluate("void (now => (Date.now = () => now() + 3_600_000))(Date.now)")
+      )
+      yield* RawClient.connect({ port: program.port })
+      yield* Effect.promise(async () => {
+        await page.locator('tr[data-id]:not(.gone) td.number:has-text("1h 00m")').waitFor()
+        // Its age, and what came and went.
+        const figures = await page.evaluate(
+          "[...document.querySelectorAll('tr.gone td.number')].slice(0, 4).map(({ textContent }) => textContent).join(' ')"
+        )
+        expect(figures).toMatch(/^\d+s 5 5 50 B$/)
+      })
+    })
   )
 
   inBrowser(

@@ -130,6 +130,27 @@ describe("the table of connections", () => {
     expect(ids(roster)).toEqual(["a", "b", "d"])
   })
 
+  it("has the last figures of one that ended while its row was held, and its age stands still", () => {
+    const roster = new Roster()
+    for (const id of ["a", "b", "c"]) roster.happened("opened", connection(id))
+    const before = [...roster.connections]
+    roster.happened("closed", connection("a", { messagesIn: 50, state: "stopping" }))
+    roster.listed(undefined, { total: 1, connections: [connection("c")], next: null }, roster.events)
+    const rows = roster.held(before, 1000)
+    expect(rows).toEqual([
+      { ...connection("a", { messagesIn: 50, state: "closed" }), endedAt: 1000 },
+      { ...connection("b", { state: "closed" }), endedAt: 1000 },
+      connection("c")
+    ])
+    expect(roster.held(rows, 2000)).toEqual(rows)
+  })
+
+  it("is sorted by age with the youngest first", () => {
+    const rows = [connection("a", { openedAt: 1 }), connection("b", { openedAt: "2000-01-01T00:00:00.000Z" })]
+    expect(sorted(rows, "age", false).map(({ id }) => id)).toEqual(["b", "a"])
+    expect(sorted(rows, "age", true).map(({ id }) => id)).toEqual(["a", "b"])
+  })
+
   it("is sorted by what is asked, and then by id", () => {
     const rows = [
       connection("c", { bytesIn: 2 }),
