@@ -5,6 +5,7 @@ import { signal } from "@preact/signals"
 import { useEffect, useState } from "preact/hooks"
 import { ceiling, steps } from "./Backoff.js"
 import { wordsFor } from "./CloseWords.js"
+import { headlineOf, linesOf } from "./EndingWords.js"
 import { FaultForm, faultQuery, isReadable } from "./FaultForm.js"
 import { age, bytes, count, millis } from "./Format.js"
 import * as Session from "./Session.js"
@@ -40,35 +41,13 @@ const useTicks = (isRunning: boolean): void => {
   }, [isRunning])
 }
 
-const lines = (ending: Outcome): ReadonlyArray<string> => {
-  const asked = ending.fault === undefined ? [] : [`You had asked for ${ending.fault}.`]
-  if (!ending.wasOpen) {
-    return [
-      ...asked,
-      "A page is never told why: the server may have refused, hung or been away.",
-      "Other clients see the status; the server logs it at level debug."
-    ]
-  }
-  const { advice, meaning } = wordsFor(ending.code)
-  return [
-    ...asked,
-    meaning,
-    ending.code === 1009
-      ? `This server takes at most ${bytes(settings.maxPayload)} in one message (--max-payload).`
-      : `A good client ${advice}`
-  ]
-}
-
-const headlineOf = ({ code, wasOpen }: Outcome): string =>
-  wasOpen ? wordsFor(code).name || "Closed" : "Handshake failed"
-
 const Ending = ({ ending }: { readonly ending: Outcome }) => (
   <>
     <p class="headline">
       <b class="code">{ending.code}</b> {headlineOf(ending)}
       {ending.reason === "" ? "" : `: “${ending.reason}”`}
     </p>
-    {lines(ending).map((line) => (
+    {linesOf(ending, settings.maxPayload).map((line) => (
       <p key={line}>{line}</p>
     ))}
     <p class="quiet">

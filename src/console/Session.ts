@@ -132,7 +132,8 @@ const ended = (event: CloseEvent, openedAt: number | undefined, startedAt: numbe
     wasOpen: openedAt !== undefined,
     lasted: performance.now() - (openedAt ?? startedAt),
     unanswered: lost.length,
-    fault: new URLSearchParams(request.query).get("fault") ?? undefined
+    fault: new URLSearchParams(request.query).get("fault") ?? undefined,
+    hadSubprotocols: request.subprotocols.length > 0
   }
   const { name, returns } = wordsFor(event.code)
   note(

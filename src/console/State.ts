@@ -33,4 +33,6 @@ export interface Ending {
   readonly unanswered: number
   /** The fault that was asked for. */
   readonly fault: string | undefined
+  /** Whether subprotocols were asked for: one of them must be chosen then. */
+  readonly hadSubprotocols: boolean
 }

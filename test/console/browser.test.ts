@@ -274,6 +274,15 @@ describe("the console", () => {
     await state(page, "ended")
   })
 
+  inBrowser("tells who asks for subprotocols that the server may have chosen none", async ({ page }) => {
+    await page.locator("#subprotocols").fill("chat.v2")
+    await page.locator("button.main").click()
+    await page.locator('.ending:has-text("it has chosen none of the subprotocols")').waitFor()
+    await sound(page)
+    await page.locator("#subprotocols").fill("")
+    await connect(page)
+  })
+
   inBrowser(
     "tells a shutdown from a server that is gone, and a handshake that nobody answers from both",
     async ({ page, program }) => {

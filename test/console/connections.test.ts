@@ -219,7 +219,7 @@ describe("the table of connections", () => {
       yield* Effect.promise(() =>
         page.evaluate("void (now => (Date.now = () => now() + 3_600_000))(Date.now)")
       )
-      yield* RawClient.connect({ port: program.port })
+      const other = yield* RawClient.connect({ port: program.port })
       yield* Effect.promise(async () => {
         await page.locator('tr[data-id]:not(.gone) td.number:has-text("1h 00m")').waitFor()
         // Its age, and what came and went.
@@ -228,6 +228,7 @@ describe("the table of connections", () => {
         )
         expect(figures).toMatch(/^\d+s 5 5 50 B$/)
       })
+      yield* other.reset
     })
   )
 

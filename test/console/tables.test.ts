@@ -4,6 +4,7 @@
 import * as Either from "effect/Either"
 import { describe, expect, it } from "vitest"
 import { wordsFor } from "../../src/console/CloseWords.js"
+import { headlineOf, linesOf } from "../../src/console/EndingWords.js"
 import { faults, initialValues, parameters, problemWith } from "../../src/console/FaultTable.js"
 import * as FaultPlan from "../../src/faults/FaultPlan.js"
 import * as CloseCode from "../../src/protocol/CloseCode.js"
@@ -103,5 +104,22 @@ describe("the words for endings", () => {
   it("say of other codes whose they are", () => {
     expect(wordsFor(4001).meaning).toContain("application")
     expect(wordsFor(3999).meaning).toContain("library")
+  })
+
+  it("say of a failed handshake with subprotocols that none may have been chosen", () => {
+    const failed = {
+      code: 1006,
+      reason: "",
+      wasClean: false,
+      wasOpen: false,
+      lasted: 1,
+      unanswered: 0,
+      fault: undefined,
+      hadSubprotocols: true
+    }
+    expect(headlineOf(failed)).toBe("Handshake failed")
+    expect(linesOf(failed, 1).join(" ")).toContain("chosen none of the subprotocols")
+    expect(linesOf({ ...failed, hadSubprotocols: false }, 1).join(" ")).not.toContain("subprotocols")
+    expect(linesOf({ ...failed, wasOpen: true }, 1).join(" ")).not.toContain("subprotocols")
   })
 })
