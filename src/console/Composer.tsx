@@ -8,7 +8,7 @@ import { INTERVALS, intervalOf, TIMES, timesOf } from "./Repeat.js"
 import * as Session from "./Session.js"
 import { settings } from "./Settings.js"
 
-const text = signal("hello")
+const text = signal("hello {n}")
 const isHex = signal(false)
 const problem = signal("")
 const interval = signal("100ms")
@@ -18,13 +18,21 @@ const last = computed(() => timesOf(times.value))
 const isRepeatable = computed(() => every.value !== undefined && last.value !== undefined)
 const repeating = signal<ReturnType<typeof setInterval> | undefined>(undefined)
 
-const sendWritten = (written: string): boolean => {
+/** Sends what stands in the field, with a number of its own: it tells messages apart that get lost. */
+const sendWritten = (number: number): boolean => {
   problem.value = ""
-  if (!isHex.value) return Session.send(written)
-  const data = fromHex(written)
+  if (!isHex.value) return Session.send(text.value.replaceAll("{n}", String(number)))
+  const data = fromHex(text.value)
   if (data !== undefined) return Session.send(data)
   problem.value = "hex is pairs of 0-9 and a-f"
   return false
+}
+
+/** The number of the next message that is sent by hand. */
+let next = 1
+
+const sendOnce = (): void => {
+  if (sendWritten(next)) next++
 }
 
 /** Bytes that may wait in the browser while messages are sent as fast as can be. */
@@ -43,12 +51,7 @@ const repeat = (): void => {
   if (period === undefined || count === undefined) return
   let number = 0
   const once = (): void => {
-    // A number of its own tells messages apart that get lost.
-    if (
-      ++number > count ||
-      !sendWritten(isHex.value ? text.value : text.value.replaceAll("{n}", String(number)))
-    )
-      stopRepeating()
+    if (++number > count || !sendWritten(number)) stopRepeating()
   }
   repeating.value = setInterval(() => {
     if (period > 0) return once()
@@ -84,7 +87,7 @@ export const Composer = () => {
       class="composer"
       onSubmit={(event) => {
         event.preventDefault()
-        sendWritten(text.value)
+        sendOnce()
       }}
     >
       <textarea
@@ -100,7 +103,7 @@ export const Composer = () => {
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
           event.preventDefault()
-          sendWritten(text.value)
+          sendOnce()
         }}
       />
       <div class="row">
@@ -164,7 +167,7 @@ export const Composer = () => {
       </div>
       <span id="message-hint" class={wrong === "" ? "hint" : "hint bad"}>
         {wrong ||
-          "Enter sends, Shift+Enter breaks the line. A dropped file is one binary message. {n} counts when repeating."}
+          "Enter sends, Shift+Enter breaks the line; a dropped file is one message. {n} counts, to tell echoes apart."}
       </span>
     </form>
   )

@@ -4,7 +4,10 @@
 
 export type Payload = string | Uint8Array
 
-/** What became of a message that was sent: nothing yet, its echo came, or something later came instead. */
+/**
+ * What became of a message that was sent: nothing yet, its echo came, or something later came instead. One that came and
+ * is an echo is answered, too.
+ */
 export type Fate = "waiting" | "answered" | "lost"
 
 /** A message that was sent or came, or something that happened to the connection. */

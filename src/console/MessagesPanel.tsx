@@ -26,9 +26,11 @@ const tripOf = ({ fate, kind, roundTrip }: Entry): string =>
       ? "…"
       : fate === "lost"
         ? "lost"
-        : kind === "received"
-          ? "extra"
-          : ""
+        : fate === "answered"
+          ? "?"
+          : kind === "received"
+            ? "extra"
+            : ""
     : millis(roundTrip)
 
 const Row = ({
@@ -59,7 +61,12 @@ const Row = ({
     </span>
     <span class="type">{entry.kind === "event" ? "" : entry.isText ? "text" : "bin"}</span>
     <span class="size">{entry.kind === "event" ? "" : bytes(entry.size)}</span>
-    <span class="trip">{tripOf(entry)}</span>
+    <span
+      class="trip"
+      title={tripOf(entry) === "?" ? "Several alike wait: which was answered isn't known." : undefined}
+    >
+      {tripOf(entry)}
+    </span>
     <span class="preview">{entry.preview}</span>
   </div>
 )

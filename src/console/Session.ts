@@ -99,12 +99,15 @@ const take = (payload: Payload): void => {
   const trip = roundTrips.received(payload, now)
   if (trip === undefined) totals.extra++
   else {
-    trip.answered.fate = "answered"
-    trip.answered.roundTrip = trip.took
-    entry.roundTrip = trip.took
+    for (const one of [trip.answered, entry]) {
+      one.fate = "answered"
+      one.roundTrip = trip.took
+    }
     lose(trip.lost)
-    plot.times.push((performance.timeOrigin + now) / 1000)
-    plot.trips.push(trip.took)
+    if (trip.took !== undefined) {
+      plot.times.push((performance.timeOrigin + now) / 1000)
+      plot.trips.push(trip.took)
+    }
     if (plot.times.length > 2 * PLOTTED) {
       plot.times = plot.times.slice(-PLOTTED)
       plot.trips = plot.trips.slice(-PLOTTED)

@@ -323,6 +323,30 @@ describe("the console", () => {
     await page.locator('.repeat button:has-text("Repeat")').waitFor()
   })
 
+  inBrowser("measures no round trip that it can't know, and numbers what is sent", async ({ page }) => {
+    const trips =
+      "[...document.querySelectorAll('.message:not(.event) .trip')].map(({ textContent }) => textContent).join(' ')"
+    await page.locator("#fault").selectOption("drop")
+    await page.locator("#fault-rate").fill("1")
+    await connect(page)
+    await say(page, "hello {n}")
+    await page.locator('.message.sent .preview:text-is("hello 1")').waitFor()
+    await say(page)
+    await page.locator('.message.sent .preview:text-is("hello 2")').waitFor()
+    await page.locator("button.main").click()
+    await until(page, `${trips} === "lost lost"`)
+    await page.locator('.talk button:has-text("Clear")').click()
+    // All echoes are late, so that two that are alike wait at once.
+    await page.locator("#fault").selectOption("delay")
+    await page.locator("#fault-time").fill("1s")
+    await page.locator("#fault-jitter").fill("")
+    await connect(page)
+    await say(page, "alike")
+    await say(page, "alike")
+    await until(page, `/^\\? 1\\.\\d\\d s \\? 1\\.\\d\\d s$/.test(${trips})`)
+    await sound(page)
+  })
+
   inBrowser("doesn't repeat what it can't read how often to, and says so", async ({ page }) => {
     const [every, times] = [page.locator(".repeat input").first(), page.locator(".repeat input").nth(1)]
     const unreadable = async (hint: string) => {

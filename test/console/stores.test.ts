@@ -52,6 +52,26 @@ describe("round trips", () => {
     expect(trips.end()).toEqual([3])
   })
 
+  it("aren't measured where one of several alike was answered, since which one can't be known", () => {
+    const trips = new RoundTrips<number>()
+    trips.sent(1, "a", 0)
+    trips.sent(2, "a", 900)
+    trips.sent(3, "b", 900)
+    // It is the second's, if the first one's was lost.
+    expect(trips.received("a", 903)).toEqual({ answered: 1, took: undefined, lost: [] })
+    expect(trips.received("b", 904)).toEqual({ answered: 3, took: 4, lost: [2] })
+    trips.sent(4, "a", 1000)
+    expect(trips.received("a", 1001)).toEqual({ answered: 4, took: 1, lost: [] })
+    trips.sent(5, Uint8Array.of(1), 1000)
+    trips.sent(6, Uint8Array.of(1), 1100)
+    expect(trips.received(Uint8Array.of(1), 1101)).toEqual({ answered: 5, took: undefined, lost: [] })
+    expect(trips.received(Uint8Array.of(1), 1102)).toEqual({ answered: 6, took: 2, lost: [] })
+    trips.sent(7, "c", 1200)
+    expect(trips.end()).toEqual([7])
+    trips.sent(8, "c", 1300)
+    expect(trips.received("c", 1301)).toEqual({ answered: 8, took: 1, lost: [] })
+  })
+
   it("stay right over many", () => {
     const trips = new RoundTrips<number>()
     for (let number = 0; number < 5000; number++) {
