@@ -6,6 +6,7 @@ import { createParser } from "eventsource-parser"
 import { waitBefore } from "./Backoff.js"
 import { count } from "./Format.js"
 import { type Connection, type Page, Roster } from "./Roster.js"
+import { addressOf } from "./Settings.js"
 
 /** Whether the API lets this browser in. */
 export type Access =
@@ -70,7 +71,7 @@ const messageOf = async (response: Response): Promise<string> => {
 const call = async (path: string, init: RequestInit = {}): Promise<Response> => {
   const headers = new Headers(init.headers)
   if (token.value !== "") headers.set("authorization", `Bearer ${token.value}`)
-  const response = await fetch(path, { ...init, headers, cache: "no-store", credentials: "omit" })
+  const response = await fetch(addressOf(path), { ...init, headers, cache: "no-store", credentials: "omit" })
   if (!response.ok) throw new Refused(response.status, await messageOf(response))
   return response
 }

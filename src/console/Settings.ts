@@ -21,6 +21,15 @@ export const settings = JSON.parse(content) as Settings
 /** The version of the package that this page was built with. */
 export const version = ANSWERBACK_VERSION
 
+/** The address of a path of the server: beside this page, since a proxy may have put the server below a path of its own. */
+export const addressOf = (path: string): URL => new URL(`.${path}`, location.origin + location.pathname)
+
+/** Where clients connect to. */
+const endpoint = addressOf(settings.endpoint)
+endpoint.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:"
+
+/** What is connected to, without the scheme. */
+export const place = `${endpoint.host}${endpoint.pathname}`
+
 /** Where a client connects to, with a query or without. */
-export const urlWith = (query: string): string =>
-  `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${settings.endpoint}${query === "" ? "" : `?${query}`}`
+export const urlWith = (query: string): string => `${endpoint.href}${query === "" ? "" : `?${query}`}`

@@ -8,7 +8,7 @@ import { ConnectionsPanel } from "./ConnectionsPanel.js"
 import { ConnectPanel, toggle } from "./ConnectPanel.js"
 import { sendFile } from "./Composer.js"
 import { MessagesPanel, togglePause } from "./MessagesPanel.js"
-import { settings, version } from "./Settings.js"
+import { place, version } from "./Settings.js"
 
 const focus = (id: string) => (): void => document.querySelector<HTMLElement>(`#${id}`)?.focus()
 
@@ -67,10 +67,7 @@ const App = () => {
     <>
       <header class="top">
         <h1>answerback</h1>
-        <span class="mono quiet where">
-          {location.host}
-          {settings.endpoint}
-        </span>
+        <span class="mono quiet where">{place}</span>
         <span class="quiet version">{version}</span>
         <button type="button" aria-keyshortcuts="Alt+K" onClick={() => dialog.current?.showModal()}>
           Keys
@@ -109,6 +106,6 @@ const App = () => {
   )
 }
 
-const place = document.querySelector("#app")
-if (place !== null) render(<App />, place)
+const root = document.querySelector("#app")
+if (root !== null) render(<App />, root)
 Admin.start()

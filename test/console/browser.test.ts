@@ -19,6 +19,7 @@ import {
   state,
   until
 } from "../support/consolePage.js"
+import * as PrefixProxy from "../support/prefixProxy.js"
 import { serverWith } from "../support/server.js"
 import { liveWithTool } from "../support/skip.js"
 
@@ -251,6 +252,23 @@ describe("the console", () => {
       await state(page, "ended")
       expect(await codeOf(page)).toBe("4001")
     }
+  )
+
+  liveWithTool(Chromium.missing, "works below a path that a proxy has put the server at", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serverWith(() => Effect.never)
+      const host = `127.0.0.1:${yield* PrefixProxy.start("/tools/echo/", port)}`
+      const page = yield* openedAt(`http://${host}/tools/echo/?a=b#c`)
+      yield* Effect.promise(async () => {
+        expect(await page.locator("#url").textContent()).toBe(`ws://${host}/tools/echo/echo`)
+        expect(await page.locator(".where").textContent()).toBe(`${host}/tools/echo/echo`)
+        await page.locator(".everyone .state.open").waitFor()
+        await connect(page)
+        await page.locator("tr[data-id] td.actions button").click()
+        await state(page, "ended")
+        expect(await codeOf(page)).toBe("1001")
+      })
+    })
   )
 
   inBrowser("comes back with back-off, until it is told not to", async ({ page }) => {

@@ -39,8 +39,8 @@ const withApi = (count: number): string => `(() => {
   window.tell = (name, data) =>
     stream.enqueue(new TextEncoder().encode("event: " + name + "\\ndata: " + JSON.stringify(data) + "\\n\\n"))
   window.fetch = async (path, { method = "GET" } = {}) => {
-    const { pathname, searchParams } = new URL(path, location.href)
-    window.asked.push(method + " " + path)
+    const { pathname, search, searchParams } = new URL(path, location.href)
+    window.asked.push(method + " " + pathname + search)
     if (pathname === "/events") return new Response(new ReadableStream({ start: (controller) => { stream = controller } }))
     if (method === "DELETE") return Response.json({ id: pathname.slice("/connections/".length) })
     const after = searchParams.get("after") ?? ""
