@@ -18,13 +18,15 @@ const last = computed(() => timesOf(times.value))
 const isRepeatable = computed(() => every.value !== undefined && last.value !== undefined)
 const repeating = signal<ReturnType<typeof setInterval> | undefined>(undefined)
 
+const NO_HEX = "hex is pairs of 0-9 and a-f"
+
 /** Sends what stands in the field, with a number of its own: it tells messages apart that get lost. */
 const sendWritten = (number: number): boolean => {
   problem.value = ""
   if (!isHex.value) return Session.send(text.value.replaceAll("{n}", String(number)))
   const data = fromHex(text.value)
   if (data !== undefined) return Session.send(data)
-  problem.value = "hex is pairs of 0-9 and a-f"
+  problem.value = NO_HEX
   return false
 }
 
@@ -33,6 +35,7 @@ let next = 1
 
 const sendOnce = (): void => {
   if (sendWritten(next)) next++
+  else if (!Session.isOpen.value) problem.value = "not sent: connect first"
 }
 
 /** Bytes that may wait in the browser while messages are sent as fast as can be. */
@@ -81,6 +84,7 @@ export const Composer = () => {
     problem.value || (every.value === undefined ? INTERVALS : last.value === undefined ? TIMES : "")
   useEffect(() => {
     if (!isOpen) stopRepeating()
+    problem.value = ""
   }, [isOpen])
   return (
     <form
@@ -94,7 +98,7 @@ export const Composer = () => {
         id="message"
         aria-label="Message"
         aria-keyshortcuts="Alt+M"
-        aria-invalid={problem.value !== ""}
+        aria-invalid={problem.value === NO_HEX}
         aria-describedby="message-hint"
         rows={2}
         spellcheck={false}
@@ -122,6 +126,7 @@ export const Composer = () => {
           File…
           <input
             type="file"
+            multiple
             class="unseen"
             disabled={!isOpen}
             onChange={(event) => {

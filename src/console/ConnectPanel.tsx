@@ -104,12 +104,13 @@ const Status = () => {
     case "connecting":
       return <p class="headline">{`Connecting… ${(gone / 1000).toFixed(1)} s`}</p>
     case "open": {
+      const waiting = Session.waitingBytes()
       return (
         <>
           <p class="headline">Connected for {age(gone)}</p>
           {state.asked === "" ? null : <p class="asked">Asked for {state.asked}</p>}
           {state.subprotocol === "" ? null : <p class="asked">Subprotocol {state.subprotocol}</p>}
-          <p class="quiet">{`${bytes(Session.waitingBytes())} wait in the browser to be sent.`}</p>
+          {waiting === 0 ? null : <p class="quiet">{`${bytes(waiting)} wait in the browser to be sent.`}</p>}
         </>
       )
     }

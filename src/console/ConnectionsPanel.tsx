@@ -3,20 +3,22 @@
  */
 import * as Admin from "./Admin.js"
 import { count } from "./Format.js"
-import { code, reason, Table } from "./Table.js"
+import { code, isHeld, reason, Table } from "./Table.js"
 import { StopAll } from "./StopAll.js"
 import { takeToken, TokenForm, useFocus } from "./TokenForm.js"
 
 const Bar = () => {
   void Admin.rosterRevision.value
   const { closed, count: open, isBehind, opened } = Admin.roster
+  const more = isBehind ? "more than " : ""
   return (
     <div class="bar">
       <span>
         <b>{count(open)}</b> open
         <span class="quiet">
-          , {isBehind ? "more than " : ""}
-          {count(opened)} opened and {count(closed)} closed
+          , {more}
+          {count(opened)} opened and {more}
+          {count(closed)} closed
           <span class="since"> since this page was opened</span>
         </span>
       </span>
@@ -71,7 +73,7 @@ export const ConnectionsPanel = () => {
           <Bar />
           <Table />
           <p role="status" class="outcome quiet" title={outcome}>
-            {outcome || "While you point at a row, none moves."}
+            {outcome || (isHeld.value ? "While you point at a row, none moves." : "")}
           </p>
         </>
       ) : (

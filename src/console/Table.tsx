@@ -33,6 +33,7 @@ export const reason = signal("")
 
 /** While somebody points at the rows or is on one, none moves: a stop must hit whom it was meant for. */
 let held: ReadonlyArray<RowOf> | undefined
+export const isHeld = signal(false)
 
 const rowsNow = (): ReadonlyArray<RowOf> => {
   const { isDescending, key } = sort.value
@@ -123,6 +124,7 @@ export const Table = () => {
   const { end, start } = useWindow(scroller, rows.length, ROW, HEAD)
   const hold = (): void => {
     held ??= [...rows]
+    isHeld.value = true
   }
   const release = (): void => {
     const body = scroller.current?.querySelector("tbody")
@@ -131,6 +133,7 @@ export const Table = () => {
     const isOn = focused !== null && body?.contains(focused) === true && focused.matches(":focus-visible")
     if (body?.matches(":hover") === true || isOn) return
     held = undefined
+    isHeld.value = false
     Admin.rosterRevision.value++
   }
   return (

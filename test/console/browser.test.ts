@@ -59,6 +59,21 @@ describe("the console", () => {
     await sound(page)
   })
 
+  inBrowser("takes several files, and says what to do before it sends any message", async ({ page }) => {
+    await say(page)
+    await page.locator('#message-hint.bad:has-text("connect first")').waitFor()
+    // The message itself is as it should be.
+    await page.locator('#message[aria-invalid="false"]').waitFor()
+    await connect(page)
+    await page.locator('#message-hint:not(.bad):has-text("Enter sends")').waitFor()
+    expect(await page.locator(".ending").textContent()).not.toContain("wait in the browser")
+    await page
+      .locator("input[type=file]")
+      .setInputFiles(["one", "two"].map((name) => ({ name, mimeType: "", buffer: Buffer.from(name) })))
+    await received(page, "6f 6e 65")
+    await received(page, "74 77 6f")
+  })
+
   inBrowser("sends a file that is dropped anywhere on the page", async ({ page }) => {
     await connect(page)
     // As by a hand: the page would be left for the file if nobody took it.

@@ -166,7 +166,7 @@ describe("the table of connections", () => {
       await page.locator('.bar:has-text("2,500 open, 0 opened and 0 closed")').waitFor()
       await page.evaluate('void (live.splice(1000), tell("lagged", { lost: 1500 }))')
       await page.locator('.outcome[role="status"]:has-text("1,500 events were lost")').waitFor()
-      await page.locator('.bar:has-text("1,000 open, more than 0 opened and 0 closed")').waitFor()
+      await page.locator('.bar:has-text("1,000 open, more than 0 opened and more than 0 closed")').waitFor()
       await accessible(page)
     },
     // A page that is hidden doesn't bring its list up to date by itself.
@@ -210,7 +210,9 @@ describe("the table of connections", () => {
       const client = yield* RawClient.connect({ port: program.port })
       yield* Effect.promise(async () => {
         await rows(page, 1)
+        expect(await page.locator('.outcome:has-text("none moves")').count()).toBe(0)
         await page.locator("tr[data-id] td.id").hover()
+        await page.locator('.outcome:has-text("While you point at a row, none moves.")').waitFor()
       })
       const hellos = Array.from({ length: 5 }, () => Frames.text("hello"))
       yield* client.write(Buffer.concat([...hellos, Frames.close(1000)]))

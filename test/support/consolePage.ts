@@ -11,6 +11,12 @@ import * as Chromium from "./chromium.js"
 import * as Program from "./Program.js"
 import { liveWithTool } from "./skip.js"
 
+interface File {
+  readonly name: string
+  readonly mimeType: string
+  readonly buffer: Buffer
+}
+
 export interface Locator {
   readonly click: () => Promise<void>
   readonly hover: () => Promise<void>
@@ -22,11 +28,7 @@ export interface Locator {
   readonly inputValue: () => Promise<string>
   readonly textContent: () => Promise<string | null>
   readonly selectOption: (value: string) => Promise<unknown>
-  readonly setInputFiles: (file: {
-    readonly name: string
-    readonly mimeType: string
-    readonly buffer: Buffer
-  }) => Promise<void>
+  readonly setInputFiles: (files: File | ReadonlyArray<File>) => Promise<void>
   readonly first: () => Locator
   readonly nth: (index: number) => Locator
 }
