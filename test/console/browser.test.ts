@@ -532,6 +532,49 @@ describe("the console", () => {
     expect(seen.size).toBe(2)
   })
 
+  inBrowser(
+    "shows what has the focus, is chosen or can't be had, in the reader's own colours, too",
+    async ({ page }) => {
+      const style = (selector: string, property: string, pseudo = "") =>
+        page.evaluate(
+          `getComputedStyle(document.querySelector(${JSON.stringify(selector)}), ${JSON.stringify(pseudo)})[${JSON.stringify(property)}]`
+        )
+      const differ = async (property: string, one: string, other: string) =>
+        expect(await style(one, property)).not.toBe(await style(other, property))
+      await connect(page)
+      await page.locator("#fault").selectOption("close")
+      await page.locator("#fault-code").fill("1")
+      expect(await style("label[for=fault-code]", "fontFamily")).toBe(
+        await style("label[for=fault]", "fontFamily")
+      )
+      await page.locator("#messages").press("Home")
+      await page.locator('.message[aria-selected="true"]').waitFor()
+      await page.locator(".message").nth(1).hover()
+      const [isChosen, isPointedAt] = ['.message[aria-selected="true"]', ".message:hover"]
+      await differ("backgroundColor", isChosen, isPointedAt)
+      await differ("boxShadow", isChosen, isPointedAt)
+      // The ring is around the rows, none of which lies over it.
+      expect(await style("#messages", "borderTopColor")).toBe(await style("button.primary", "borderTopColor"))
+      const isInside = `(([list, row]) => row.top >= list.top + 2 && row.left >= list.left + 2)(
+      ["#messages", ".message"].map((selector) => document.querySelector(selector).getBoundingClientRect()))`
+      expect(await page.evaluate(isInside)).toBe(true)
+      // The words for states end where the panel does.
+      const gaps = await page.evaluate(`[...document.querySelectorAll(".panel .state")].map((element) => {
+      const range = document.createRange()
+      range.selectNodeContents(element)
+      return Math.round(element.closest("header").getBoundingClientRect().right - range.getBoundingClientRect().right)
+    })`)
+      expect(gaps).toEqual([10, 10])
+      await page.emulateMedia({ forcedColors: "active" })
+      await page.locator(".repeat input").first().fill("abc")
+      expect(await style(".state", "backgroundColor", "::before")).not.toBe(
+        await style("body", "backgroundColor")
+      )
+      await differ("color", '.repeat button[aria-disabled="true"]', ".copy")
+      await differ("borderTopStyle", "#fault-code", "#fault-after")
+    }
+  )
+
   for (const width of [360, 900, 1600])
     inBrowser(
       `moves nothing by itself while it loads, talks, ends and comes back, at ${width} px`,

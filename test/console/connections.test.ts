@@ -312,6 +312,8 @@ describe("the table of connections", () => {
       await page.locator('.token:has-text("403: only from here")').waitFor()
       expect(await page.locator("#token").count()).toBe(0)
       await sound(page)
+      // As wide as its words, as other buttons are.
+      expect(await page.evaluate("document.querySelector('.again').offsetWidth")).toBeLessThan(120)
       await page.locator('button:has-text("Ask again")').click()
       await page.locator('.bar:has-text("3 open")').waitFor()
     },

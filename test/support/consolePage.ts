@@ -53,7 +53,10 @@ export interface Page {
   }
   readonly mouse: { readonly move: (x: number, y: number) => Promise<void> }
   readonly setViewportSize: (size: { readonly width: number; readonly height: number }) => Promise<void>
-  readonly emulateMedia: (media: { readonly colorScheme: string }) => Promise<void>
+  readonly emulateMedia: (media: {
+    readonly colorScheme?: string
+    readonly forcedColors?: string
+  }) => Promise<void>
   readonly context: () => { readonly newCDPSession: (page: Page) => Promise<DevTools> }
   readonly on: (event: string, listener: (event: never) => void) => void
   readonly close: () => Promise<void>
