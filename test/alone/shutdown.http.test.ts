@@ -7,6 +7,7 @@ import { describe, expect } from "vitest"
 import { noOpenssl, selfSigned } from "../support/certificate.js"
 import { noHandshake } from "../support/get.js"
 import * as Http from "../support/http.js"
+import { live } from "../support/live.js"
 import * as Program from "../support/Program.js"
 import * as RawClient from "../support/RawClient.js"
 import { liveUnless, liveWithTool } from "../support/skip.js"
@@ -102,4 +103,26 @@ describe("a shutdown with TLS isn't held up", () => {
       })
     )
   }
+})
+
+describe("a shutdown waits for an answer that is under way", () => {
+  live("half a second at most", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start()
+      const peer = yield* RawClient.open({ port: program.port })
+      yield* peer.write(
+        Http.request({
+          method: "POST",
+          path: "/connections/nobody/faults",
+          headers: { ...noHandshake, "Content-Length": "1000" }
+        })
+      )
+      // Requests are taken in order.
+      yield* Effect.scoped(isSeen(program.port, false))
+      const exit = yield* Program.stop(program)
+      expect(exit).toMatchObject({ code: 0, signal: null })
+      expect(exit.elapsed).toBeGreaterThanOrEqual(500)
+      expect(exit.elapsed).toBeLessThan(500 + AT_ONCE)
+    })
+  )
 })
