@@ -167,11 +167,11 @@ export class Connection {
     )
   }
 
-  /** Waits until there may be a message to be pulled, and tells whether. Who waits for it takes messages. @internal */
-  get arrival(): Effect.Effect<boolean> {
-    return Effect.suspend(() => {
+  /** Goes on when there may be a message to pull, or when there will be none. @internal */
+  afterArrival<A, E, R>(next: (isAny: boolean) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.async((resume) => {
       this.#hasPulled = true
-      return this.#transport.arrival
+      this.#transport.inbox.onceSo(() => resume(Effect.suspend(() => next(this.#transport.inbox.hasNext))))
     })
   }
 

@@ -50,7 +50,7 @@ const pullOf = ({ messages }: Connection) =>
 export const echo = (connection: Connection): Effect.Effect<void, ConnectionClosed, Scope.Scope> =>
   // Most connections say nothing for long, some nothing at all: those have no stream yet, which would be a fifth of the
   // memory of each, and of the time that its opening takes.
-  Effect.flatMap(connection.arrival, (isAny) => (isAny ? echoAll(connection) : Effect.void))
+  connection.afterArrival((isAny) => (isAny ? echoAll(connection) : Effect.void))
 
 const echoAll = (connection: Connection): Effect.Effect<void, ConnectionClosed, Scope.Scope> =>
   Effect.flatMap(pullOf(connection), (pull) => {

@@ -76,9 +76,9 @@ export class Inbox extends Waiters<ReadonlyArray<Message>> {
     return this.until
   }
 
-  /** Waits until there is something to be taken, which is left to whoever takes it; false if there will be nothing. */
-  get arrival(): Effect.Effect<boolean> {
-    return Effect.map(this.untilSo, () => !this.#isOver || !this.isEmpty)
+  /** Whether there is something to be taken, or may be later. */
+  get hasNext(): boolean {
+    return !this.#isOver || !this.isEmpty
   }
 
   protected override outcome(): Effect.Effect<ReadonlyArray<Message>> {

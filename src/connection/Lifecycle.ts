@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import type * as Scope from "effect/Scope"
 import * as CloseCode from "../protocol/CloseCode.js"
 import { codeOf, farewell, StopReason } from "../protocol/StopReason.js"
 import { Connection, type ConnectionOptions } from "./Connection.js"
@@ -15,7 +14,7 @@ import type { Deadline, Deadlines } from "./Deadlines.js"
 import { failed, type Handle, isExpected } from "./Handler.js"
 import type { Log } from "./Log.js"
 import type { Monotonic } from "./Monotonic.js"
-import * as OwnScope from "./OwnScope.js"
+import type * as OwnScope from "./OwnScope.js"
 import { StopSwitch } from "./StopSignal.js"
 import type { Transport, TransportListener } from "./Transport.js"
 import { Watch, type WatchOptions } from "./Watch.js"
@@ -148,12 +147,9 @@ export class Lifecycle implements TransportListener, OwnScope.Owner {
     if (reason !== undefined) this.stop(reason)
   }
 
-  /** Runs the handler; ends when the TCP connection is gone and the handler's resources are released. */
-  run<E, R>(handle: Handle<E, R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
-    return OwnScope.run(
-      Effect.suspend(() => handle(this.connection)),
-      this
-    )
+  /** Runs the handler in a fiber, which ends when the TCP connection is gone and the handler's resources are released. */
+  begin<E, R>(handle: Handle<E, R>, fork: OwnScope.Fork<R>): Fiber.RuntimeFiber<void> {
+    return fork(() => handle(this.connection), this)
   }
 
   onBegun(fiber: Fiber.RuntimeFiber<unknown, unknown>): void {

@@ -53,6 +53,7 @@ export class Outbox {
   #taken = 0
   #isOver = false
   #afterLast: (() => void) | undefined = undefined
+  #written: (() => void) | undefined = undefined
 
   /** @param reader reads on when the kernel has taken something. */
   constructor(ws: WsSocket, socket: Socket, highWaterMark: number, reader: Reader) {
@@ -190,15 +191,18 @@ export class Outbox {
     else this.#afterLast = then
   }
 
-  readonly #onWritten = (): void => {
-    this.#unwritten--
-    if (this.#taken > 0) this.#taken--
-    if (this.#unwritten === 0) {
-      const then = this.#afterLast
-      this.#afterLast = undefined
-      then?.()
-    }
-    this.#onSent()
+  /** Called when a batch has been written. Made with the first: most connections say nothing. */
+  get #onWritten(): () => void {
+    return (this.#written ??= () => {
+      this.#unwritten--
+      if (this.#taken > 0) this.#taken--
+      if (this.#unwritten === 0) {
+        const then = this.#afterLast
+        this.#afterLast = undefined
+        then?.()
+      }
+      this.#onSent()
+    })
   }
 
   #onSent(): void {

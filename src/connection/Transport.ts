@@ -42,10 +42,10 @@ export interface Transport {
   readonly remarks: Readonly<Record<string, unknown>>
   /** Starts to report. Nothing is read before. */
   readonly attach: (listener: TransportListener) => void
+  /** The messages that have been read. */
+  readonly inbox: Inbox
   /** Waits for messages and takes all that have been read. Empty when there will be no more. */
   readonly take: Effect.Effect<ReadonlyArray<Message>>
-  /** Waits until `take` may have something to give; false if it won't. */
-  readonly arrival: Effect.Effect<boolean>
   /** Whether messages wait to be taken. */
   readonly hasMessages: () => boolean
   /** Messages that were written, and the bytes of their payloads. */
@@ -93,8 +93,6 @@ export interface Transport {
 
 /** A transport as those see it who make it go wrong. */
 export interface RawTransport extends Transport {
-  /** The messages that wait to be taken. */
-  readonly inbox: Inbox
   /** Holds back from reading, whatever else there is to be read for; a Close frame that is sent ends that. */
   readonly hold: (isHeld: boolean) => void
   /** Whether the peer has ended its side of TCP, though not all before that has been read. */

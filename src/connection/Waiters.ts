@@ -20,30 +20,38 @@ export abstract class Waiters<A = void> {
   /** What a wait ends with, asked for when it is so and the fiber runs. */
   protected abstract outcome(): Effect.Effect<A>
 
+  /** Made when they are asked for: most connections say nothing, and have nothing waited for. */
+  #until: Effect.Effect<A> | undefined = undefined
+  #again: Effect.Effect<A> | undefined = undefined
+
   /** Waits until it is so, unless it is. It is looked at again after a `wake`. */
-  readonly until: Effect.Effect<A> = Effect.async((resume) => {
-    // Nearly always it isn't so yet: a look before that would be one more step of the fiber.
-    if (this.isSo()) return resume(this.#again)
+  get until(): Effect.Effect<A> {
+    return (this.#until ??= Effect.async((resume) => {
+      // Nearly always it isn't so yet: a look before that would be one more step of the fiber.
+      if (this.isSo()) return resume(this.#lookAgain)
+      this.#wait(resume)
+    }))
+  }
+
+  get #lookAgain(): Effect.Effect<A> {
+    return (this.#again ??= Effect.suspend(() => (this.isSo() ? this.outcome() : this.until)))
+  }
+
+  /** Calls back once when it is so. It may do so before, when others come to wait. */
+  onceSo(then: () => void): void {
+    if (this.isSo()) then()
+    else this.#wait(then)
+  }
+
+  #wait(resume: Resume<A>): void {
     const before = this.#last
     this.#last = resume
     before?.(this.#untilBeside)
-  })
-
-  /** Waits until it is so, and ends with nothing. It may end before, when others come to wait. */
-  get untilSo(): Effect.Effect<void> {
-    return Effect.async((resume) => {
-      if (this.isSo()) return resume(Effect.void)
-      const before = this.#last
-      this.#last = () => resume(Effect.void)
-      before?.(this.#untilBeside)
-    })
   }
-
-  readonly #again: Effect.Effect<A> = Effect.suspend(() => (this.isSo() ? this.outcome() : this.until))
 
   get #untilBeside(): Effect.Effect<A> {
     return Effect.async<A>((resume) => {
-      if (this.isSo()) return resume(this.#again)
+      if (this.isSo()) return resume(this.#lookAgain)
       const others = (this.#others ??= new Set())
       others.add(resume)
       return Effect.sync(() => others.delete(resume))
@@ -61,8 +69,8 @@ export abstract class Waiters<A = void> {
     const others = this.#others
     this.#last = undefined
     this.#others = undefined
-    if (others !== undefined) for (const resume of others) resume(this.#again)
-    last?.(this.#again)
+    if (others !== undefined) for (const resume of others) resume(this.#lookAgain)
+    last?.(this.#lookAgain)
   }
 }
 

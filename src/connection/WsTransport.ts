@@ -23,7 +23,8 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
   readonly #ws: WsSocket
   readonly #socket: Socket
   readonly #outbox: Outbox
-  readonly #options: TransportOptions
+  readonly #highWaterMark: number
+  readonly #maxPayload: number
   #closers: Waiters | undefined = undefined
   #listener: TransportListener | undefined = undefined
   #isPaused = false
@@ -38,7 +39,8 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
   constructor(ws: WsSocket, socket: Socket, options: TransportOptions) {
     this.remote = options.remote
     this.wire = options.wire
-    this.#options = options
+    this.#highWaterMark = options.highWaterMark
+    this.#maxPayload = options.maxPayload
     this.#ws = ws
     this.#socket = socket
     this.#outbox = new Outbox(ws, socket, options.highWaterMark, this)
@@ -53,10 +55,6 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
 
   get take(): Effect.Effect<ReadonlyArray<Message>> {
     return this.inbox.take
-  }
-
-  get arrival(): Effect.Effect<boolean> {
-    return this.inbox.arrival
   }
 
   hasMessages(): boolean {
@@ -189,7 +187,7 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
 
   onMessage(data: Buffer, isBinary: boolean): void {
     if (this.inbox.isOver || this.#isFailed) return
-    if (data.length > this.#options.maxPayload) {
+    if (data.length > this.#maxPayload) {
       // One that came compressed: its frames were not too large.
       this.#isFailed = true
       return this.onEnding(StopReason.ProtocolError(tooBig))
@@ -197,7 +195,7 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
     if (this.#isSealed) this.#outbox.allow(data.length + MESSAGE_OVERHEAD)
     if (this.inbox.isEmpty) wakeAfterReads(this.inbox)
     this.inbox.push(new Message(isBinary ? "Binary" : "Text", data))
-    if (this.inbox.cost > this.#options.highWaterMark) this.#pause()
+    if (this.inbox.cost > this.#highWaterMark) this.#pause()
   }
 
   onPing(payload: Buffer): void {
@@ -251,7 +249,7 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
 
   readOn(): void {
     if (!this.#isPaused || this.#isHeld || this.#isSealed || this.#isSaid) return
-    if (this.inbox.cost > this.#options.highWaterMark || this.#outbox.isFull) return
+    if (this.inbox.cost > this.#highWaterMark || this.#outbox.isFull) return
     this.#isPaused = false
     this.#ws.resume()
   }

@@ -242,6 +242,7 @@ export const layerUrl = (isOn = true): Layer.Layer<Faults> =>
   Layer.scoped(
     Faults,
     make(isOn ? "clients" : "nobody", ({ target }) => {
+      if (!target.includes("?")) return Either.right(undefined)
       const query = queryOf(target)
       if (!query.has("fault")) return Either.right(undefined)
       if (!isOn) return Either.left(disabled)

@@ -3,6 +3,7 @@
  */
 import type * as Chunk from "effect/Chunk"
 import type * as Effect from "effect/Effect"
+import type { Inbox } from "../connection/Inbox.js"
 import type { Transport, TransportListener } from "../connection/Transport.js"
 import type { Wire } from "../connection/Wire.js"
 import type { Message } from "../protocol/Message.js"
@@ -34,12 +35,12 @@ export class PassThrough<Inner extends Transport> implements Transport {
     return this.inner.bytesOut
   }
 
-  get take(): Effect.Effect<ReadonlyArray<Message>> {
-    return this.inner.take
+  get inbox(): Inbox {
+    return this.inner.inbox
   }
 
-  get arrival(): Effect.Effect<boolean> {
-    return this.inner.arrival
+  get take(): Effect.Effect<ReadonlyArray<Message>> {
+    return this.inner.take
   }
 
   get drained(): Effect.Effect<void> {

@@ -11,6 +11,7 @@ import type * as FaultPlan from "../faults/FaultPlan.js"
 import type { Faults } from "../faults/Faults.js"
 import * as Handshake from "../protocol/Handshake.js"
 import type { Admission } from "./Admission.js"
+import { ignore } from "./Detached.js"
 import type { Upgrade } from "./Listener.js"
 import type * as Peer from "./Peer.js"
 import { pathOf } from "../protocol/Target.js"
@@ -131,7 +132,11 @@ export const make =
     const accept = (authorized: A) => (rest: Buffer) => {
       terms.acceptor.accept(request, socket, rest, {
         subprotocol,
-        onOpen: (ws) => onOpen({ ws, asked, tcp, plan }, authorized),
+        onOpen: (ws) => {
+          // `ws` listens to them now; of three listeners Node keeps a list with room for nineteen.
+          socket.off("error", ignore)
+          onOpen({ ws, asked, tcp, plan }, authorized)
+        },
         onRefused: (message) => refuse(Handshake.refusal(400, "InvalidExtensions", message))
       })
     }

@@ -49,14 +49,17 @@ export const serverOf = (id: string): string => id.slice(-TAG)
 /** Makes a source of ids: nine digits of the time in milliseconds, five of a count, and the tag of the server. */
 export const source = (tag: string): ((now: number) => ConnectionId) => {
   let time = 0
+  let digits = base36(time, 9)
   let count = 0
   return (now) => {
     // A clock that is set back must not break the order.
     if (now > time) {
       time = now
+      digits = base36(time, 9)
       count = 0
     }
-    return ConnectionId(`${base36(time, 9)}${base36(count++, 5)}${tag}`)
+    // In one piece: one of three would be kept in its pieces, which is twice the memory.
+    return ConnectionId([digits, base36(count++, 5), tag].join(""))
   }
 }
 

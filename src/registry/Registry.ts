@@ -15,6 +15,7 @@ import { stopReason } from "../connection/StopOptions.js"
 import * as Deadlines from "../connection/Deadlines.js"
 import type { Handle } from "../connection/Handler.js"
 import { Lifecycle, type SharedOptions } from "../connection/Lifecycle.js"
+import * as OwnScope from "../connection/OwnScope.js"
 import * as Log from "../connection/Log.js"
 import { monotonic } from "../connection/Monotonic.js"
 import type { Transport } from "../connection/Transport.js"
@@ -36,6 +37,8 @@ export type Fork<R> = (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFi
 export interface Surroundings<R> {
   /** Runs fibers in it. They count among those that `drain` waits for. */
   readonly fork: Fork<R>
+  /** Runs those of connections, which have scopes of their own. */
+  readonly begin: OwnScope.Fork<R>
   readonly log: Log.Log
 }
 
@@ -44,7 +47,7 @@ export type Accept = <E, R>(
   transport: Transport,
   about: About,
   handle: Handle<E, R>,
-  surroundings: Surroundings<Exclude<R, Scope.Scope>>
+  surroundings: Surroundings<R>
 ) => Accepted | undefined
 
 /** A connection whose life has begun. */
@@ -169,7 +172,7 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
       Effect.map(Scope.extend(Deadlines.make(closeTimeout), own), (deadlines) => {
         const shared = { now, deadlines, watch, elapsed, onStopping, onFarewell, onClosed }
         sweep.add(watch)
-        return (transport, about, handle, { fork, log }) => {
+        return (transport, about, handle, { begin, log }) => {
           if (isDraining) return undefined
           const jitter = random.number() * 2 - 1
           const lifecycle = new Lifecycle(shared, { about, id: newId(now()), transport, jitter, log })
@@ -178,7 +181,7 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
           sweep.wake()
           tell((observer) => observer.opened(connection))
           events.publish(() => ({ _tag: "opened", connection: snapshot(connection) }))
-          return { id: connection.id, fiber: fork(lifecycle.run(handle)) }
+          return { id: connection.id, fiber: lifecycle.begin(handle, begin) }
         }
       })
 
@@ -226,10 +229,11 @@ export const make = (observers: ReadonlyArray<Observer> = []): Effect.Effect<Reg
       tag,
       accepting,
       surroundings: <R>() =>
-        Effect.zipWith(FiberSet.runtime(fibers)<R>(), Log.here, (run, log): Surroundings<R> => ({
-          fork: (effect) => run(effect),
-          log
-        })),
+        Effect.zipWith(
+          Effect.zip(FiberSet.runtime(fibers)<R>(), OwnScope.forking<R>(fibers)),
+          Log.here,
+          ([run, begin], log): Surroundings<R> => ({ fork: (effect) => run(effect), begin, log })
+        ),
       drain,
       events,
       connections: {

@@ -103,10 +103,6 @@ export class MemoryTransport extends MemoryInput implements Transport {
     return this.inbox.take
   }
 
-  get arrival(): Effect.Effect<boolean> {
-    return this.inbox.arrival
-  }
-
   hasMessages(): boolean {
     return !this.inbox.isEmpty
   }

@@ -16,6 +16,7 @@ import type { ConnectionClosed } from "../../src/connection/ConnectionClosed.js"
 import type { Handler } from "../../src/connection/Handler.js"
 import * as Deadlines from "../../src/connection/Deadlines.js"
 import { monotonic } from "../../src/connection/Monotonic.js"
+import * as OwnScope from "../../src/connection/OwnScope.js"
 import { Lifecycle } from "../../src/connection/Lifecycle.js"
 import { ConnectionId } from "../../src/protocol/ConnectionId.js"
 import { StopReason } from "../../src/protocol/StopReason.js"
@@ -70,7 +71,7 @@ export const begin = <E>(
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const set = yield* FiberSet.make<void>()
-    const fork = yield* FiberSet.runtime(set)<never>()
+    const fork = yield* OwnScope.forking<never>(set)
     const deadlines = yield* Deadlines.make(Duration.millis(CLOSE_TIMEOUT))
     const trail: Array<string> = []
     const transport = new MemoryTransport({
@@ -97,7 +98,7 @@ export const begin = <E>(
         log: () => {}
       }
     )
-    const fiber = fork(lifecycle.run(handler))
+    const fiber = lifecycle.begin(handler, fork)
     return {
       transport,
       lifecycle,
