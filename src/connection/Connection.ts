@@ -177,7 +177,7 @@ export class Connection {
 
   #count(messages: ReadonlyArray<Message.Message>): void {
     this.#messagesIn += messages.length
-    for (const message of messages) this.#bytesIn += message.bytes.length
+    for (const { size } of messages) this.#bytesIn += size
     this.#lastMessageAt = this.#now()
   }
 

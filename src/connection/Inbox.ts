@@ -50,7 +50,7 @@ export class Inbox extends Waiters<ReadonlyArray<Message>> {
     // Not pushed to an empty one, which makes room for seventeen.
     if (this.isEmpty) this.#messages = [message]
     else this.#messages.push(message)
-    this.cost += message.bytes.length + MESSAGE_OVERHEAD
+    this.cost += message.size + MESSAGE_OVERHEAD
   }
 
   /** No more will come. */

@@ -7,6 +7,7 @@ import type { Socket } from "node:net"
 import * as Frame from "../protocol/Frame.js"
 import { type Message, Prepared } from "../protocol/Message.js"
 import { MESSAGE_OVERHEAD, type Reader } from "./Inbox.js"
+import * as Pieces from "../protocol/Pieces.js"
 import { TurnCork } from "./TurnCork.js"
 import { type Waiters, waitersUntil } from "./Waiters.js"
 import type { WsSocket } from "./WsSocket.js"
@@ -96,7 +97,7 @@ export class Outbox {
   write(messages: Chunk.Chunk<Message>): void {
     if (messages.length === 0) return
     this.messages += messages.length
-    for (const { bytes } of messages) this.bytes += bytes.length
+    for (const { size } of messages) this.bytes += size
     this.#unwritten++
     if (messages.length === 1) {
       const only = Chunk.unsafeHead(messages)
@@ -118,10 +119,13 @@ export class Outbox {
     const last = messages.length - 1
     this.#socket.cork()
     for (let i = 0; i <= last; i++) {
-      const { _tag, bytes } = Chunk.unsafeGet(messages, i)
-      this.#socket.write(Frame.header(_tag, bytes.length))
-      if (i < last) this.#socket.write(bytes)
-      else this.#socket.write(bytes, this.#onWritten)
+      const message = Chunk.unsafeGet(messages, i)
+      this.#socket.write(Frame.header(message._tag, message.size))
+      const pieces = Pieces.of(message)
+      const end = pieces.length - 1
+      for (const [at, piece] of pieces.entries())
+        if (i < last || at < end) this.#socket.write(piece)
+        else this.#socket.write(piece, this.#onWritten)
     }
     this.#socket.uncork()
   }

@@ -52,7 +52,7 @@ const compressedLimit = (maxPayload: number): number => maxPayload + 64 + Math.c
 
 /** What is read, in the order of the wire. */
 export interface WsListener {
-  readonly onMessage: (data: Buffer, isBinary: boolean) => void
+  readonly onMessage: (pieces: ReadonlyArray<Buffer>, isBinary: boolean) => void
   readonly onPing: (payload: Buffer) => void
   readonly onPong: (payload: string) => void
   /** A Close frame, or a frame that RFC 6455 doesn't allow; after that one nothing more is read. */
@@ -78,6 +78,8 @@ export class WsSocket extends WebSocket {
     this.#socket = socket
     this.#endListeners = endListeners
     for (const listener of endListeners) socket.off("end", listener)
+    // Not put together before somebody asks for that.
+    this.binaryType = "fragments"
     guard(this._receiver)
   }
 
@@ -92,10 +94,12 @@ export class WsSocket extends WebSocket {
     if (listener === undefined) return super.emit(event, what, isBinary)
     if (event === "error" && what instanceof Error) this.#tell(what)
     else if (Buffer.isBuffer(what)) {
-      if (event === "message") listener.onMessage(what, isBinary === true)
+      if (event === "message") listener.onMessage([what], isBinary === true)
       else if (event === "ping") listener.onPing(what)
       else if (event === "pong") listener.onPong(what.toString("latin1"))
     }
+    // A binary message, in its fragments.
+    else if (Array.isArray(what)) listener.onMessage(what, true)
     return true
   }
 

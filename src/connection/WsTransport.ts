@@ -7,7 +7,8 @@ import type { Socket } from "node:net"
 import { type Carried, carry } from "./Carrier.js"
 import { Inbox, MESSAGE_OVERHEAD, type Reader } from "./Inbox.js"
 import { Outbox } from "./Outbox.js"
-import { Message } from "../protocol/Message.js"
+import type { Message } from "../protocol/Message.js"
+import * as Pieces from "../protocol/Pieces.js"
 import { StopReason } from "../protocol/StopReason.js"
 import { NO_REMARKS, type RawTransport, type TransportListener, type TransportOptions } from "./Transport.js"
 import { wakeAfterReads } from "./Turn.js"
@@ -185,16 +186,17 @@ export class WsTransport implements RawTransport, WsListener, Carried, Reader {
     if (this.#isSealed) this.inbox.finish()
   }
 
-  onMessage(data: Buffer, isBinary: boolean): void {
+  onMessage(pieces: ReadonlyArray<Buffer>, isBinary: boolean): void {
     if (this.inbox.isOver || this.#isFailed) return
-    if (data.length > this.#maxPayload) {
+    const message = Pieces.message(isBinary ? "Binary" : "Text", pieces)
+    if (message.size > this.#maxPayload) {
       // One that came compressed: its frames were not too large.
       this.#isFailed = true
       return this.onEnding(StopReason.ProtocolError(tooBig))
     }
-    if (this.#isSealed) this.#outbox.allow(data.length + MESSAGE_OVERHEAD)
+    if (this.#isSealed) this.#outbox.allow(message.size + MESSAGE_OVERHEAD)
     if (this.inbox.isEmpty) wakeAfterReads(this.inbox)
-    this.inbox.push(new Message(isBinary ? "Binary" : "Text", data))
+    this.inbox.push(message)
     if (this.inbox.cost > this.#highWaterMark) this.#pause()
   }
 

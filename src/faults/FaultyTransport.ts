@@ -223,7 +223,7 @@ export class FaultyTransport extends OutletTransport implements TransportListene
     }
     if (!this.inner.writeRaw(frame)) return
     this.#peerEnding.hasCorrupted = true
-    this.sentPast({ messages: 1, bytes: message.bytes.length })
+    this.sentPast({ messages: 1, bytes: message.size })
     this.inner.inbox.limit(Number.POSITIVE_INFINITY)
     this.#catchUp()
   }

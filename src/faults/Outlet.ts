@@ -66,7 +66,7 @@ export const late = (tools: Tools, onLess: () => void, delay: () => number): Out
   const send = (count: number): void => {
     const going = held.slice(0, count)
     held = held.slice(count)
-    for (const { message } of going) bytes -= message.bytes.length
+    for (const { message } of going) bytes -= message.size
     if (going.length > 0) inner.write(Chunk.unsafeFromArray(going.map(({ message }) => message)))
     onLess()
   }
@@ -92,7 +92,7 @@ export const late = (tools: Tools, onLess: () => void, delay: () => number): Out
         // Order is kept: nobody overtakes.
         const due = Math.max(held.at(-1)?.due ?? 0, now + Math.max(0, delay()))
         held.push({ due, message })
-        bytes += message.bytes.length
+        bytes += message.size
       }
       if (cancel === undefined) wait()
     },

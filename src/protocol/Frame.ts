@@ -11,6 +11,11 @@ interface Data {
   readonly bytes: Uint8Array
 }
 
+/** As far as the size of its frame goes. */
+interface Sized {
+  readonly size: number
+}
+
 /** The second reserved bit: no extension that this server speaks gives it a meaning, so no peer may accept it. */
 export const RSV2 = 0x20
 
@@ -23,9 +28,9 @@ export const whole = ({ _tag, bytes }: Data, reserved = 0): Buffer =>
 const headerSize = (size: number): number => (size < 126 ? 2 : size < 65_536 ? 4 : 10)
 
 /** How many bytes messages take as unfragmented frames. */
-export const sizeOf = (messages: Iterable<Data>): number => {
+export const sizeOf = (messages: Iterable<Sized>): number => {
   let sum = 0
-  for (const { bytes } of messages) sum += headerSize(bytes.length) + bytes.length
+  for (const { size } of messages) sum += headerSize(size) + size
   return sum
 }
 

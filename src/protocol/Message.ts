@@ -7,8 +7,8 @@ import * as Frame from "./Frame.js"
  * A text or binary message.
  *
  * Text is kept as the UTF-8 bytes that came in, already validated, and decoded only when `text` is asked for: an
- * echo or a relay never pays for the string. The bytes may be a view into a larger buffer; copy them to keep them
- * for long.
+ * echo or a relay never pays for the string. A large binary message stays in the pieces in which it was read until its
+ * `bytes` are asked for. The bytes may be a view into a larger buffer; copy them to keep them for long.
  *
  * @example
  * ```ts
@@ -18,7 +18,7 @@ import * as Frame from "./Frame.js"
  * // Texts as they come, and the sizes of what is binary.
  * export const describe = (connection: Connection) =>
  *   Stream.map(connection.messages, (message: Message.Message) =>
- *     message._tag === "Text" ? message.text : `${message.bytes.length} bytes`
+ *     message._tag === "Text" ? message.text : `${message.size} bytes`
  *   )
  * ```
  */
@@ -29,6 +29,11 @@ export class Message {
   constructor(tag: "Text" | "Binary", bytes: Uint8Array) {
     this._tag = tag
     this.bytes = bytes
+  }
+
+  /** Bytes of the payload. A large message that came in pieces isn't put together to tell. */
+  get size(): number {
+    return this.bytes.length
   }
 
   /** The payload as a string; for a binary message, its bytes read as UTF-8. */

@@ -95,7 +95,7 @@ export abstract class MemoryInput {
 
   #onMessage(message: Message): void {
     if (this.inbox.isOver || this.#isDeaf) return
-    if (message.bytes.length <= this.#maxPayload) this.inbox.push(message)
+    if (message.size <= this.#maxPayload) this.inbox.push(message)
     else
       this.#onLast(StopReason.ProtocolError({ code: CloseCode.MESSAGE_TOO_BIG, reason: "message too big" }))
   }

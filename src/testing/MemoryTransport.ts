@@ -130,7 +130,7 @@ export class MemoryTransport extends MemoryInput implements Transport {
   write(messages: Chunk.Chunk<Message>): boolean {
     if (!this.act({ _tag: "write", messages: Array.from(messages) })) return false
     this.messagesOut += messages.length
-    for (const { bytes } of messages) this.bytesOut += bytes.length
+    for (const { size } of messages) this.bytesOut += size
     return true
   }
 
