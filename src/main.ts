@@ -42,11 +42,20 @@ const exitWhenLogged = (sink: LogSink.LogSink, exit: () => void): void => {
 }
 
 /**
- * Lets the heap grow to four times what is alive before all of it is looked through. V8 decides so itself for programs
- * that make much garbage, but counts what was read from sockets as if it were to stay: while few are connected, and
- * send large messages, it looked through the heap every 20 ms, which cost more than the echoes.
+ * How far the heap may grow before all of it is looked through: to four times what is alive, and by 64 MiB. V8 decides so
+ * itself for programs that make much garbage, but counts what was read from sockets, up to 32 MiB between two looks at
+ * what is young, as if it were to stay: while few are connected, and send large messages, it looked through the heap every
+ * 20 ms, which cost more than the echoes.
  */
-const HEAP_GROWTH = "--heap-growing-percent=300"
+const HEAP_GROWTH = { percent: 300, bytes: 64 * 1024 * 1024 }
+
+/** How often, in milliseconds, it is set anew: there is only one flag, for what is to be added in percent. */
+const HEAP_LOOK = 10_000
+
+const letHeapGrow = (): void => {
+  const percent = (100 * HEAP_GROWTH.bytes) / v8.getHeapStatistics().used_heap_size
+  v8.setFlagsFromString(`--heap-growing-percent=${Math.round(Math.max(HEAP_GROWTH.percent, percent))}`)
+}
 
 type Serve = Extract<Cli.Command, { readonly _tag: "Serve" }>
 
@@ -132,7 +141,8 @@ const cluster = ({ redisPrefix, redisUrl }: Serve): Layer.Layer<never> => {
 
 /** Runs a server in this process. */
 const serve = (command: Serve): void => {
-  v8.setFlagsFromString(HEAP_GROWTH)
+  letHeapGrow()
+  setInterval(letHeapGrow, HEAP_LOOK).unref()
   const { otlpUrl, redisUrl, settings } = command
   const drainTimeout = Duration.toMillis(settings.drainTimeout)
   // What the last connections have to tell the collector is sent within the drain timeout, too.
