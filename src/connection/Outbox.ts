@@ -94,18 +94,18 @@ export class Outbox {
   }
 
   /** Writes messages as one batch. */
-  write(messages: Chunk.Chunk<Message>): void {
-    if (messages.length === 0) return
+  write(chunk: Chunk.Chunk<Message>): void {
+    // As an array: what iterates a chunk makes three objects for each, and as many for each of its messages.
+    const messages = chunk.length === 1 ? [Chunk.unsafeHead(chunk)] : Chunk.toReadonlyArray(chunk)
+    const [only] = messages
+    if (only === undefined) return
     this.messages += messages.length
     for (const { size } of messages) this.bytes += size
     this.#unwritten++
-    if (messages.length === 1) {
-      const only = Chunk.unsafeHead(messages)
-      // It must not overtake what is being compressed.
-      if (only instanceof Prepared && !this.isQueueing) {
-        this.#socket.write(only.frame, this.#onWritten)
-        return
-      }
+    // It must not overtake what is being compressed.
+    if (messages.length === 1 && only instanceof Prepared && !this.isQueueing) {
+      this.#socket.write(only.frame, this.#onWritten)
+      return
     }
     if (!this.#isPlain) return this.#compress(messages)
     const size = Frame.sizeOf(messages)
@@ -115,26 +115,27 @@ export class Outbox {
   }
 
   /** Without a copy, in one system call. */
-  #gather(messages: Chunk.Chunk<Message>): void {
-    const last = messages.length - 1
+  #gather(messages: ReadonlyArray<Message>): void {
     this.#socket.cork()
-    for (let i = 0; i <= last; i++) {
-      const message = Chunk.unsafeGet(messages, i)
+    let left = messages.length
+    for (const message of messages) {
+      left--
       this.#socket.write(Frame.header(message._tag, message.size))
       const pieces = Pieces.of(message)
-      const end = pieces.length - 1
-      for (const [at, piece] of pieces.entries())
-        if (i < last || at < end) this.#socket.write(piece)
+      let more = pieces.length
+      for (const piece of pieces) {
+        more--
+        if (left > 0 || more > 0) this.#socket.write(piece)
         else this.#socket.write(piece, this.#onWritten)
+      }
     }
     this.#socket.uncork()
   }
 
-  #compress(messages: Chunk.Chunk<Message>): void {
+  #compress(messages: ReadonlyArray<Message>): void {
     const last = messages.length - 1
     this.#socket.cork()
-    for (let i = 0; i <= last; i++) {
-      const message = Chunk.unsafeGet(messages, i)
+    for (const [i, message] of messages.entries()) {
       const { _tag, bytes } = message
       const options = message instanceof Prepared ? PREPARED[_tag] : SENT[_tag]
       if (i < last) this.#ws.send(bytes, options)

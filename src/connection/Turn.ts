@@ -11,17 +11,35 @@ interface Sleeper {
   readonly wake: () => void
 }
 
-let sleepers: Array<Sleeper> = []
+/**
+ * How many sockets are read before their fibers run all the same: of a thousand, the first would have to be fetched back
+ * from memory, and what was read of all would have to be kept by the collector of garbage.
+ */
+const MOST = 64
+
+/** Two lists, in turns, which stay as long as they have been: to make them anew was a part of the garbage of a message. */
+let sleepers: Array<Sleeper | undefined> = []
+let others: Array<Sleeper | undefined> = []
+let count = 0
 
 const wakeAll = (): void => {
   const due = sleepers
-  sleepers = []
-  for (const sleeper of due) sleeper.wake()
+  const many = count
+  sleepers = others
+  others = due
+  count = 0
+  for (let i = 0; i < many; i++) {
+    due[i]?.wake()
+    due[i] = undefined
+  }
 }
 
 /** Wakes somebody when the reads of this turn are over. */
 export const wakeAfterReads = (sleeper: Sleeper): void => {
-  if (sleepers.push(sleeper) === 1) setImmediate(wakeAll)
+  sleepers[count++] = sleeper
+  if (count === 1) setImmediate(wakeAll)
+  // Who is woken runs when this read is over, and with it all that it brought.
+  else if (count === MOST) wakeAll()
 }
 
 /** Lets the event loop read from all sockets, and run what comes of it, before it goes on. */

@@ -28,14 +28,14 @@ export const whole = ({ _tag, bytes }: Data, reserved = 0): Buffer =>
 const headerSize = (size: number): number => (size < 126 ? 2 : size < 65_536 ? 4 : 10)
 
 /** How many bytes messages take as unfragmented frames. */
-export const sizeOf = (messages: Iterable<Sized>): number => {
+export const sizeOf = (messages: ReadonlyArray<Sized>): number => {
   let sum = 0
   for (const { size } of messages) sum += headerSize(size) + size
   return sum
 }
 
 /** Messages as unfragmented frames, which take so many bytes. */
-export const join = (messages: Iterable<Data>, size: number): Buffer => {
+export const join = (messages: ReadonlyArray<Data>, size: number): Buffer => {
   const frames = Buffer.allocUnsafe(size)
   let at = 0
   for (const { _tag, bytes } of messages) {
