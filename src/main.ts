@@ -42,7 +42,7 @@ const exitWhenLogged = (sink: LogSink.LogSink, exit: () => void): void => {
 }
 
 /**
- * How far the heap may grow before all of it is looked through: to four times what is alive, and by 64 MiB. V8 decides so
+ * How far the heap may grow before all of it is looked through: to four times what is alive, and by 64 MiB at least. V8 decides so
  * itself for programs that make much garbage, but counts what was read from sockets, up to 32 MiB between two looks at
  * what is young, as if it were to stay: while few are connected, and send large messages, it looked through the heap every
  * 20 ms, which cost more than the echoes.
