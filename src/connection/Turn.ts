@@ -1,7 +1,7 @@
 /**
  * What is left to be done once all has been read that could be in one turn of the event loop.
  *
- * Node reads the sockets one after the other, and would run the fiber of each in between. To read all of them first,
+ * Node reads the sockets one after the other, and would run the fiber of each in between. To read many of them first,
  * and then run the fibers, costs a tenth less: what either does stays in the processor's caches. And all that came on
  * a socket is one batch.
  */
@@ -17,7 +17,7 @@ interface Sleeper {
  */
 const MOST = 64
 
-/** Two lists, in turns, which stay as long as they have been: to make them anew was a part of the garbage of a message. */
+/** Two lists, in turns, of as many at most: to make them anew was a part of the garbage of a message. */
 let sleepers: Array<Sleeper | undefined> = []
 let others: Array<Sleeper | undefined> = []
 let count = 0
@@ -34,7 +34,7 @@ const wakeAll = (): void => {
   }
 }
 
-/** Wakes somebody when the reads of this turn are over. */
+/** Wakes somebody when the reads of this turn are over, or many have been. */
 export const wakeAfterReads = (sleeper: Sleeper): void => {
   sleepers[count++] = sleeper
   if (count === 1) setImmediate(wakeAll)

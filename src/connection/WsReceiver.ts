@@ -1,6 +1,6 @@
 /**
- * Where `ws` parses, guarded against two things that a peer may do to it, and kept from copying
- * what is large. It knows nothing of `ws` but what stands here.
+ * Where `ws` parses, guarded against two things that a peer may do to it, and kept from copying what is large. It knows
+ * nothing of `ws` but what stands here.
  */
 import type { Writable } from "node:stream"
 import { areLarge } from "../protocol/Pieces.js"
